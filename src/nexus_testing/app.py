@@ -1,0 +1,564 @@
+"""The app that a test loads plugins into."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .backends import Limits
+from .calls import awaited
+from .client import accept_app_argument, make_client
+from .errors import ConfigurationError, LifecycleError, LoopError, PluginLoadError, did_you_mean
+from .locations import caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+
+    from fastapi import FastAPI
+
+    from .backends import Backend
+    from .client import Client
+    from .findings import Finding
+    from .nexus.database import MemoryDatabase
+    from .nexus.events import EventBus
+    from .nexus.services import ServiceRegistry
+    from .records import Journal
+    from .runtime.routes import Mounted
+
+__all__ = ("App", "Defaults", "create_test_app", "set_defaults", "track_apps")
+
+_SECTIONS = ("auth", "cache", "database", "health", "plugins")
+
+
+class Defaults(NamedTuple):
+    """What holds for every app unless it is told otherwise."""
+
+    limits: Limits = Limits()
+    client: str = "httpx"
+    backend: str = "embedded"
+
+
+_defaults = Defaults()
+_tracked: list[App] | None = None
+
+
+def set_defaults(defaults: Defaults) -> Defaults:
+    """Say what holds for every app made from now on; return what held before.
+
+    Args:
+        defaults: What holds.
+    """
+    global _defaults  # noqa: PLW0603 - one process has one configuration
+    before, _defaults = _defaults, defaults
+    return before
+
+
+def track_apps(into: list[App] | None) -> list[App] | None:
+    """Put every app made from now on into a list, for somebody who shuts them down; return the list from before.
+
+    Args:
+        into: The list, or None.
+    """
+    global _tracked  # noqa: PLW0603 - one test runs at a time in a process
+    before, _tracked = _tracked, into
+    return before
+
+
+class App:
+    """A whole Nexus app in memory: an ASGI application that plugins are loaded into.
+
+    It lives from its start-up, which the first `load_plugin` brings about, to its shutdown. It is also an
+    async context manager and can be awaited; either starts it.
+    """
+
+    def __init__(
+        self,
+        plugins: Iterable[object] = (),
+        *,
+        config: Mapping[str, Any] | None = None,
+        services: Mapping[str, Any] | None = None,
+        stubs: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        backend: str | None = None,
+    ) -> None:
+        defaults = _defaults
+        self._made_at = caller(2)
+        self._plugins = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
+        self._env = dict(env or {})
+        self._real_env: dict[str, str | None] = {}
+        self._client_library = defaults.client
+        self._backend = _make_backend(backend or defaults.backend, config, defaults.limits, stubs)
+        self._backend.start_with(self._start)
+        self._state = "new"
+        self._clients: list[Any] = []
+        for name, service in (services or {}).items():
+            self._backend.service_registry.register(name, service)
+        if _tracked is not None:
+            _tracked.append(self)
+
+    # -- its parts -----------------------------------------------------------------------------------------------
+
+    @property
+    def backend(self) -> Backend:
+        """The framework that runs the plugins."""
+        return self._backend
+
+    @property
+    def event_bus(self) -> EventBus:
+        """The bus that the plugins share."""
+        return self._backend.event_bus  # type: ignore[no-any-return]
+
+    @property
+    def service_registry(self) -> ServiceRegistry:
+        """The registry that the plugins share."""
+        return self._backend.service_registry  # type: ignore[no-any-return]
+
+    @property
+    def db(self) -> MemoryDatabase:
+        """The database that the plugins share."""
+        return self._backend.db  # type: ignore[no-any-return]
+
+    @property
+    def journal(self) -> Journal:
+        """Everything that happened, in order."""
+        return self._backend.journal
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The app's configuration."""
+        return self._backend.config
+
+    @property
+    def fastapi_app(self) -> FastAPI:
+        """The FastAPI app that the plugins' routes are mounted in."""
+        return self._backend.fastapi_app
+
+    @property
+    def plugins(self) -> dict[str, Any]:
+        """The loaded plugins by name, in the order of loading."""
+        return dict(self._backend.plugins)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What stood out, without stopping anything."""
+        return list(self._backend.findings)
+
+    @property
+    def routes(self) -> list[Mounted]:
+        """The plugins' routes: method, path, endpoint and plugin of each."""
+        return self._backend.mounted()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the app was started and not shut down."""
+        return self._state == "running"
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that the app was started on."""
+        return self._backend.owner.loop
+
+    # -- its life ------------------------------------------------------------------------------------------------
+
+    @awaited
+    async def startup(self) -> None:
+        """Start the app and load the plugins that it was made with; the second time does nothing."""
+        __tracebackhide__ = True
+        self._refuse_if_over()
+        await self._backend.owner.run(self._start)
+
+    async def _start(self) -> None:
+        if self._state == "running":
+            return
+        self._state = "running"
+        for name, value in self._env.items():
+            self._real_env[name] = os.environ.get(name)
+            os.environ[name] = value
+        try:
+            await self._backend.start()
+            for plugin in self._plugins:
+                await self._backend.load(plugin, None)
+        except BaseException:
+            await self._stop()
+            raise
+
+    def _refuse_if_over(self) -> None:
+        __tracebackhide__ = True
+        if self._state == "over":
+            raise LifecycleError(
+                "The app is shut down; nothing can be loaded into it or asked of it.",
+                where=caller(2),
+                why=f"it was made at {self._made_at}" if self._made_at else "",
+                fix="Make a new one: create_test_app().",
+            )
+
+    @awaited
+    async def shutdown(self) -> None:
+        """Shut every plugin down, then the app; the second time does nothing.
+
+        Raises:
+            Exception: What a plugin's shutdown raised; an ExceptionGroup of all, if several did.
+        """
+        __tracebackhide__ = True
+        if self._state == "over":
+            return
+        owner = self._backend.owner
+        if owner.loop is None:
+            self._close()
+            return
+        errors = await owner.run(self._stop)
+        if not owner.inside:
+            await owner.close()
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup("several things went wrong while the app was shut down", errors)
+
+    async def _stop(self) -> list[Exception]:
+        try:
+            for client in self._clients:
+                await client.aclose()
+            return await self._backend.stop() if self._state == "running" else []
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._state = "over"
+        self._backend.leave()
+        for name, value in self._real_env.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        self._real_env.clear()
+        if _tracked is not None and self in _tracked:
+            _tracked.remove(self)
+
+    def close_clients(self) -> None:
+        """Let no client of the app send anything any more."""
+        for client in self._clients:
+            client.shut()
+        self._clients.clear()
+
+    def __await__(self) -> Generator[Any, None, App]:
+        yield from self.startup().__await__()
+        return self
+
+    async def __aenter__(self) -> App:
+        __tracebackhide__ = True
+        await self.startup()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        __tracebackhide__ = True
+        await self.shutdown()
+
+    def __del__(self) -> None:
+        if getattr(self, "_state", "over") == "running":
+            warnings.warn(
+                f"An app made at {self._made_at} was dropped without being shut down: "
+                "use `async with create_test_app() as app`, or await app.shutdown().",
+                ResourceWarning,
+                stacklevel=2,
+            )
+
+    # -- plugins -------------------------------------------------------------------------------------------------
+
+    @awaited
+    async def load_plugin(
+        self, plugin: object, config: Mapping[str, Any] | None = None, *, check: bool = True
+    ) -> bool:
+        """Load a plugin, starting the app if need be.
+
+        Args:
+            plugin: Its name, the path of its folder, its class or an instance.
+            config: Configuration for it.
+            check: Whether a failure raises; without it False is returned, as in production.
+
+        Returns:
+            True, once the plugin is active.
+
+        Raises:
+            PluginLoadError: If it cannot be loaded. The plugin's own exception is the cause.
+        """
+        __tracebackhide__ = True
+        self._refuse_if_over()
+
+        async def load() -> None:
+            await self._start()
+            await self._backend.load(plugin, config)
+
+        try:
+            await self._backend.owner.run(load)
+        except PluginLoadError:
+            if check:
+                raise
+            return False
+        return True
+
+    async def _changed(self, change: Callable[[str], Any], name: str) -> bool:
+        __tracebackhide__ = True
+        self._refuse_if_over()
+        await self._backend.owner.run(functools.partial(change, name))
+        return True
+
+    @awaited
+    async def unload_plugin(self, name: str) -> bool:
+        """Shut a plugin down and remove everything of it but its data.
+
+        Args:
+            name: The plugin's name.
+
+        Raises:
+            LifecycleError: If it is not loaded.
+            PluginUnloadError: If it raised; it is removed all the same.
+        """
+        __tracebackhide__ = True
+        return await self._changed(self._backend.unload, name)
+
+    @awaited
+    async def reload_plugin(self, name: str) -> bool:
+        """Load a plugin's code as it is now; its data stays.
+
+        Args:
+            name: The plugin's name.
+
+        Raises:
+            LifecycleError: If it is not loaded.
+            PluginLoadError: If the new code cannot be loaded.
+        """
+        __tracebackhide__ = True
+        return await self._changed(self._backend.reload, name)
+
+    @awaited
+    async def enable_plugin(self, name: str) -> bool:
+        """Put a disabled plugin's routes and tasks back.
+
+        Args:
+            name: The plugin's name.
+
+        Raises:
+            LifecycleError: If it is not loaded.
+        """
+        __tracebackhide__ = True
+        return await self._changed(self._backend.enable, name)
+
+    @awaited
+    async def disable_plugin(self, name: str) -> bool:
+        """Take a plugin's routes and tasks off; it stays loaded.
+
+        Args:
+            name: The plugin's name.
+
+        Raises:
+            LifecycleError: If it is not loaded.
+        """
+        __tracebackhide__ = True
+        return await self._changed(self._backend.disable, name)
+
+    def get_plugin(self, name: str) -> Any:
+        """Return a loaded plugin.
+
+        Args:
+            name: The plugin's name.
+
+        Raises:
+            LifecycleError: If it is not loaded.
+        """
+        plugins = self._backend.plugins
+        if name not in plugins:
+            raise LifecycleError(
+                f"There is no plugin {name!r} in the app.",
+                where=caller(2),
+                why=f"loaded are {', '.join(map(repr, plugins)) or 'none'}",
+                fix=did_you_mean(name, plugins) or f"Load it first: await app.load_plugin({name!r}).",
+                plugin=name,
+            )
+        return plugins[name]
+
+    async def adopt(self, instance: Any) -> None:
+        """Take in a plugin that an author's fixture made, and maybe initialised.
+
+        Args:
+            instance: The plugin.
+        """
+        __tracebackhide__ = True
+
+        async def adopt() -> None:
+            await self._start()
+            await self._backend.adopt(instance)
+
+        await self._backend.owner.run(adopt)
+
+    async def release(self, instance: Any) -> None:
+        """Give such a plugin back to its fixture.
+
+        Args:
+            instance: The plugin.
+        """
+        __tracebackhide__ = True
+        await self._backend.owner.run(functools.partial(self._backend.release, instance))
+
+    # -- driving it ----------------------------------------------------------------------------------------------
+
+    def client(self, **options: Any) -> Client:
+        """Return a client of the app.
+
+        Args:
+            **options: What httpx's AsyncClient takes; also `raise_app_exceptions` (True) and `drain` (True).
+        """
+        client: Client = make_client(self, self._client_library, **options)
+        self._clients.append(client)
+        return client
+
+    def url(self, plugin: str, path: str = "/") -> str:
+        """Return the path at which a plugin's route is mounted.
+
+        Args:
+            plugin: The plugin's name.
+            path: The route's path, as the plugin writes it.
+
+        Raises:
+            LifecycleError: If the plugin is not loaded.
+        """
+        return self._backend.url(plugin, path)
+
+    @contextmanager
+    def override(self, dependency: Callable[..., Any], value: Any) -> Iterator[None]:
+        """Let a dependency of any route give something else, for the length of a ``with`` block.
+
+        Args:
+            dependency: What routes depend on.
+            value: A function to call instead, or the value itself.
+        """
+        overrides = self.fastapi_app.dependency_overrides
+        missing = object()
+        before: Any = overrides.get(dependency, missing)
+        overrides[dependency] = value if callable(value) else lambda: value
+        try:
+            yield
+        finally:
+            if before is missing:
+                overrides.pop(dependency, None)
+            else:
+                overrides[dependency] = before
+
+    async def settle(self) -> None:
+        """Wait for the events published so far, and for what their handlers publish in turn."""
+        __tracebackhide__ = True
+        await self._backend.settle()
+
+    def login(self, id: str, roles: Sequence[str] = (), permissions: Sequence[str] = ()) -> dict[str, str]:  # noqa: A002
+        """Log a user in and return the headers of the user's requests.
+
+        Args:
+            id: The user's id.
+            roles: The user's roles.
+            permissions: What the user may do.
+        """
+        return self._backend.login(id, tuple(roles), tuple(permissions))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request, as any ASGI application does."""
+        __tracebackhide__ = True
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+            return
+        if self._state != "running":
+            self._refuse_if_over()
+            _refuse_test_client(scope)
+            await self._backend.owner.run(self._start)
+        elif self._backend.owner.loop is not asyncio.get_running_loop():
+            _refuse_test_client(scope)
+            self._backend.owner.bind()
+        await self._backend.asgi(scope, receive, send)
+
+    async def _serve_lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await self.startup()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        try:
+            await self.shutdown()
+        except Exception as error:
+            await send({"type": "lifespan.shutdown.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def __repr__(self) -> str:
+        return f"<App {self._state}, plugins {list(self._backend.plugins)!r}>"
+
+
+def _refuse_test_client(scope: Mapping[str, Any]) -> None:
+    __tracebackhide__ = True
+    client = scope.get("client")
+    if client and client[0] == "testclient":
+        raise LoopError(
+            "Starlette's TestClient cannot drive this app: it runs requests on a loop of its own, in a thread.",
+            where=caller(2),
+            why="plugins, events and the test would live on different loops",
+            fix="Use the fixture test_client, or `async with app.client() as client`, and `await client.get(…)`.",
+        )
+
+
+def _make_backend(
+    name: str, config: Mapping[str, Any] | None, limits: Limits, stubs: Mapping[str, str] | None
+) -> Backend:
+    for key in config or {}:
+        if key not in _SECTIONS:
+            raise ConfigurationError(
+                f"The app's configuration has an unknown section {key!r}.",
+                where=caller(3),
+                why=f"known are {', '.join(_SECTIONS)}",
+                fix=did_you_mean(str(key), _SECTIONS)
+                or f"A plugin's own configuration goes into config={{'plugins': {{'my_plugin': {{{key!r}: …}}}}}}.",
+            )
+    if name != "embedded":
+        raise ConfigurationError(
+            f"There is no backend {name!r}.",
+            where=caller(3),
+            why="known is 'embedded'",
+            fix=did_you_mean(name, ["embedded"]) or "Leave it out.",
+        )
+    from .backends.embedded import EmbeddedBackend
+
+    return EmbeddedBackend(config, limits, stubs)
+
+
+_accept: list[Callable[[], None]] = []
+
+
+def create_test_app(
+    plugins: Iterable[object] = (),
+    *,
+    config: Mapping[str, Any] | None = None,
+    services: Mapping[str, Any] | None = None,
+    stubs: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    backend: str | None = None,
+) -> App:
+    """Return a new app, not yet started.
+
+    Args:
+        plugins: Names, paths, classes or instances to load when it starts.
+        config: Its configuration: sections "database", "cache", "auth", "health" and "plugins" (by plugin name).
+        services: Services to register before any plugin is loaded, by name.
+        stubs: Plugins to be taken for loaded, with their versions, by name.
+        env: Environment variables, for as long as it runs.
+        backend: Which framework runs the plugins.
+
+    Raises:
+        ConfigurationError: If the configuration has an unknown section, or there is no such backend.
+    """
+    if not _accept:
+        _accept.append(accept_app_argument(lambda app: isinstance(app, App), _defaults.client))
+    return App(plugins, config=config, services=services, stubs=stubs, env=env, backend=backend)

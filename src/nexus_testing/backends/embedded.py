@@ -1,0 +1,208 @@
+"""Plugins on the in-memory Nexus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI, HTTPException
+from starlette.responses import JSONResponse
+
+from .. import nexus as nexus_package
+from ..nexus.auth import principal
+from ..nexus.context import enter_kernel, leave_kernel
+from ..nexus.kernel import Kernel
+from ..nexus.manager import PluginManager
+from ..runtime.host import Host
+from ..runtime.owner import Owner
+from ..runtime.requests import Entry
+from .protocol import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from fastapi import WebSocket
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp
+
+    from ..findings import Finding
+    from ..runtime.routes import Mounted
+
+__all__ = ("EmbeddedBackend",)
+
+TITLE = "Nexus"
+
+
+async def _http_error(connection: Request | WebSocket, error: Exception) -> Response | None:
+    """Answer an HTTPException as production does, but with its headers, and without a body where none may be."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    if connection.scope["type"] == "websocket":
+        await _refuse_websocket(connection, error)  # type: ignore[arg-type]  # the scope says that it is one
+        return None
+    if error.status_code in {204, 304}:
+        return JSONResponse(None, error.status_code, headers=error.headers)
+    return _error_body(error.status_code, error.detail, connection.url.path, error.headers)
+
+
+def _error_body(
+    status: int, message: Any, path: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    return JSONResponse({"error": {"code": status, "message": message, "path": path}}, status, headers=headers)
+
+
+async def _refuse_websocket(socket: WebSocket, error: HTTPException) -> None:
+    if "websocket.http.response" in socket.scope.get("extensions", {}):
+        await socket.send_denial_response(
+            _error_body(error.status_code, error.detail, socket.url.path, error.headers)
+        )
+    else:
+        await socket.close(1008, str(error.detail))
+
+
+async def _unhandled(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the signature is Starlette's
+    return _error_body(500, "Internal server error", request.url.path)
+
+
+class EmbeddedBackend:
+    """The in-memory Nexus, complete: bus, registry, database, cache, tasks, users and routes.
+
+    Args:
+        config: The app's configuration.
+        limits: How long things may take.
+        stubs: Versions of plugins that are taken for loaded, by name.
+    """
+
+    name = "embedded"
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        stubs: Mapping[str, str] | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self.owner = Owner("nexus app")
+        self._kernel = kernel = Kernel(config)
+        self.journal = kernel.journal
+        self.event_bus = kernel.event_bus
+        self.service_registry = kernel.service_registry
+        self.db = kernel.db
+        self.config = kernel.config
+        self.fastapi_app = FastAPI(title=TITLE, version=nexus_package.__version__)
+        self.fastapi_app.state.nexus = kernel
+        self.fastapi_app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]  # both kinds
+        self.fastapi_app.add_exception_handler(Exception, _unhandled)
+        self.fastapi_app.router.add_route("/health", self._health, include_in_schema=False)
+        self.asgi: ASGIApp = Entry(self.fastapi_app, kernel)
+        self.host = Host(
+            kernel,
+            self.fastapi_app,
+            self.owner,
+            hook_limit=self._limits.hook,
+            drain_limit=self._limits.drain,
+            stubs=stubs,
+        )
+        self.plugin_configs = self.host.plugin_configs
+        self.plugin_manager = PluginManager(self.host)
+        self._lifespan: LifespanManager | None = None
+        enter_kernel(kernel)
+
+    async def _health(self, request: Request) -> Response:  # noqa: ARG002 - the signature is Starlette's
+        return JSONResponse(
+            {"status": "healthy", "app": TITLE, "version": nexus_package.__version__, "plugins": len(self.host.plugins)}
+        )
+
+    @property
+    def plugins(self) -> Mapping[str, Any]:
+        """The loaded plugins by name, in the order of loading."""
+        return self.host.plugins
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found so far."""
+        return self._kernel.findings
+
+    async def start(self) -> None:
+        """Bring the app up: database, lifespan, then the news of it."""
+        await self.db.connect()
+        # Its own limits would cut a slow start; a failed test must not cancel the shutdown.
+        self._lifespan = LifespanManager(self.fastapi_app, startup_timeout=None, shutdown_timeout=None)
+        await self._lifespan.__aenter__()
+        self.event_bus.publish_now("app.started", {"app": TITLE, "version": nexus_package.__version__})
+
+    async def stop(self) -> list[Exception]:
+        """Unload all plugins and bring the app down; return what went wrong."""
+        errors: list[Exception] = []
+        self.event_bus.publish_now("app.stopping", {"app": TITLE})
+        errors += await self.host.stop()
+
+        async def attempt(step: Any) -> None:
+            try:
+                await step
+            except Exception as error:  # noqa: BLE001 - every step gets its turn; the app raises them together
+                errors.append(error)
+
+        await attempt(self.event_bus.drain(self._limits.drain))
+        await attempt(self._kernel.task_manager.shutdown())
+        await attempt(self.event_bus.shutdown())
+        if self._lifespan is not None:
+            lifespan, self._lifespan = self._lifespan, None
+            await attempt(lifespan.__aexit__(None, None, None))
+        await attempt(self.db.disconnect())
+        self.fastapi_app.dependency_overrides.clear()
+        return errors
+
+    async def load(self, target: object, config: Mapping[str, Any] | None) -> Any:
+        """Load a plugin and return its instance."""
+        return await self.host.load(target, config)
+
+    async def unload(self, name: str) -> None:
+        """Unload a plugin."""
+        await self.host.unload(name)
+
+    async def enable(self, name: str) -> None:
+        """Enable a plugin."""
+        await self.host.enable(name)
+
+    async def disable(self, name: str) -> None:
+        """Disable a plugin."""
+        await self.host.disable(name)
+
+    async def reload(self, name: str) -> Any:
+        """Load a plugin's code anew."""
+        return await self.host.reload(name)
+
+    async def adopt(self, instance: Any) -> None:
+        """Take in a plugin that an author's fixture made."""
+        await self.host.adoption.adopt(instance)
+
+    async def release(self, instance: Any) -> None:
+        """Give such a plugin back."""
+        await self.host.adoption.release(instance)
+
+    async def settle(self) -> None:
+        """Wait for the events published so far and what they lead to."""
+        __tracebackhide__ = True
+        if not self.event_bus.idle:
+            await self.event_bus.settle(self._limits.drain)
+
+    def login(self, id: str, roles: tuple[str, ...], permissions: tuple[str, ...]) -> dict[str, str]:  # noqa: A002
+        """Return the headers of a user's requests."""
+        return {"Authorization": f"Bearer {self._kernel.auth.login(principal(id, roles, permissions))}"}
+
+    def mounted(self) -> list[Mounted]:
+        """Return the routes of all plugins."""
+        return self.host.mounted()
+
+    def url(self, plugin: str, path: str) -> str:
+        """Return the path at which a plugin's route is mounted."""
+        return self.host.prefix_of(plugin) + "/" + path.lstrip("/")
+
+    def start_with(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Say what starts the app when an author's fixture initialises a plugin before anything else did."""
+        self.host.ensure_up = start
+
+    def leave(self) -> None:
+        """Stop being the current app."""
+        leave_kernel(self._kernel)

@@ -1,0 +1,112 @@
+"""What an app asks of the framework that runs its plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ..limits import HOOK_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp
+
+    from ..findings import Finding
+    from ..records import Journal
+    from ..runtime.owner import Owner
+    from ..runtime.routes import Mounted
+
+__all__ = ("Backend", "Limits")
+
+
+class Limits(NamedTuple):
+    """How long things may take, in seconds of real time; None for no limit."""
+
+    hook: float | None = HOOK_LIMIT
+    drain: float | None = 5.0
+
+
+class Backend(Protocol):
+    """One app's worth of a framework. Its coroutines run in the app's owner task."""
+
+    name: str
+    owner: Owner
+    journal: Journal
+    fastapi_app: FastAPI
+    asgi: ASGIApp
+    event_bus: Any
+    service_registry: Any
+    db: Any
+    config: dict[str, Any]
+    plugin_configs: dict[str, Mapping[str, Any]]
+
+    @property
+    def plugins(self) -> Mapping[str, Any]:
+        """The loaded plugins by name, in the order of loading."""
+        ...
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found so far."""
+        ...
+
+    async def start(self) -> None:
+        """Bring the app up, without plugins."""
+        ...
+
+    async def stop(self) -> list[Exception]:
+        """Unload all plugins and bring the app down; return what went wrong."""
+        ...
+
+    async def load(self, target: object, config: Mapping[str, Any] | None) -> Any:
+        """Load a plugin and return its instance."""
+        ...
+
+    async def unload(self, name: str) -> None:
+        """Unload a plugin."""
+        ...
+
+    async def enable(self, name: str) -> None:
+        """Enable a plugin."""
+        ...
+
+    async def disable(self, name: str) -> None:
+        """Disable a plugin."""
+        ...
+
+    async def reload(self, name: str) -> Any:
+        """Load a plugin's code anew."""
+        ...
+
+    async def adopt(self, instance: Any) -> None:
+        """Take in a plugin that an author's fixture made."""
+        ...
+
+    async def release(self, instance: Any) -> None:
+        """Give such a plugin back."""
+        ...
+
+    async def settle(self) -> None:
+        """Wait for the events published so far and what they lead to."""
+        ...
+
+    def login(self, id: str, roles: tuple[str, ...], permissions: tuple[str, ...]) -> dict[str, str]:  # noqa: A002
+        """Return the headers of a user's requests."""
+        ...
+
+    def mounted(self) -> list[Mounted]:
+        """Return the routes of all plugins."""
+        ...
+
+    def url(self, plugin: str, path: str) -> str:
+        """Return the path at which a plugin's route is mounted."""
+        ...
+
+    def start_with(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Say what starts the app when an author's fixture initialises a plugin before anything else did."""
+        ...
+
+    def leave(self) -> None:
+        """Stop being the current app."""
+        ...

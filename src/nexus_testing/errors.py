@@ -1,0 +1,285 @@
+"""Every exception of the project.
+
+The tree::
+
+    NexusTestingError                 ours: the harness was used, or a plugin behaved, in a way that cannot go on
+    ├── PluginUnderTestError          none, or several, to be tested by this file
+    ├── PluginLoadError               a stage of a load failed
+    │   ├── PluginNotFound            no plugin of that name
+    │   ├── ManifestError             a manifest.json that is unreadable or says something impossible
+    │   ├── ConfigurationError        configuration that is missing, unreadable or not what was asked for
+    │   └── PluginImportError         the plugin's code: no class, several classes, one file under two names
+    ├── PluginUnloadError             a plugin failed while it was shut down
+    ├── LifecycleError                a move that a lifecycle does not have
+    ├── LoopError                     an app used on a loop, or by a client, that is not its own
+    ├── UnawaitedCall                 a coroutine of ours that nobody awaited
+    ├── DrainTimeout                  events that did not come to rest in time
+    ├── WebSocketError                a WebSocket conversation that did not go as the test said
+    │   ├── WebSocketRejected         refused before it was accepted
+    │   └── WebSocketClosed           closed while the test wanted more
+    ├── DataError                     a key or a value that a database or a cache does not take
+    │   └── TransactionError          a transaction used after its end, or from outside
+    ├── EventError                    wrong use of the event bus
+    │   └── EventAssertionError       an assertion on events that does not hold (also an AssertionError)
+    ├── ScheduleError                 a schedule that cannot be
+    ├── NamespaceError                something else already owns the name `nexus`
+    └── ExtraMissing                  an optional part that is not installed
+
+    PluginError                       the framework's own, for plugins to raise
+    ├── PluginInitializationError
+    ├── PluginConfigurationError
+    └── PluginDependencyError
+
+Authors of plugins may catch what stands under ``PluginError``; nothing under
+``NexusTestingError`` is meant to be caught, except by a test that is about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = (
+    "ConfigurationError",
+    "DataError",
+    "DrainTimeout",
+    "EventAssertionError",
+    "EventError",
+    "ExtraMissing",
+    "LifecycleError",
+    "LoopError",
+    "ManifestError",
+    "NamespaceError",
+    "NexusTestingError",
+    "PluginConfigurationError",
+    "PluginDependencyError",
+    "PluginError",
+    "PluginImportError",
+    "PluginInitializationError",
+    "PluginLoadError",
+    "PluginNotFound",
+    "PluginUnderTestError",
+    "PluginUnloadError",
+    "ScheduleError",
+    "TransactionError",
+    "UnawaitedCall",
+    "WebSocketClosed",
+    "WebSocketError",
+    "WebSocketRejected",
+    "did_you_mean",
+)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the sentence that guesses the slip, or an empty string.
+
+    Args:
+        name: What was asked for.
+        known: What there is.
+    """
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
+
+
+class NexusTestingError(Exception):
+    """Base of what the harness raises: what happened, where, why, and what to do next.
+
+    Args:
+        what: What happened, as one sentence.
+        where: File and line of the user's code, or the file to change.
+        why: The reason, where it is known.
+        fix: What to do next.
+        plugin: The plugin that it happened to.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: object = None,
+        why: str = "",
+        fix: str = "",
+        plugin: str | None = None,
+    ) -> None:
+        self.what = what
+        self.where = where
+        self.why = why
+        self.fix = fix
+        self.plugin = plugin
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        for label, text in (("where", self.where), ("why", self.why), ("fix", self.fix)):
+            if text:
+                first, *more = str(text).splitlines()
+                lines.append(f"  {label + ':':<6} {first}")
+                lines.extend(f"         {line}" for line in more)
+        return "\n".join(lines)
+
+
+class PluginUnderTestError(NexusTestingError):
+    """A test file for which there is no plugin under test, or more than one."""
+
+
+class PluginLoadError(NexusTestingError):
+    """A stage of a load failed; the plugin's own exception, if there is one, is the cause.
+
+    Args:
+        what: What happened, as one sentence.
+        stage: The stage of the lifecycle that failed.
+        where: File and line of the plugin's code.
+        why: The reason, where it is known.
+        fix: What to do next.
+        plugin: The plugin's name.
+    """
+
+    at = "Loading"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        stage: str = "",
+        where: object = None,
+        why: str = "",
+        fix: str = "",
+        plugin: str | None = None,
+    ) -> None:
+        self.stage = stage or self.at
+        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
+
+
+class PluginNotFound(PluginLoadError):
+    """No plugin of that name where the harness looked."""
+
+    at = "Discovery"
+
+
+class ManifestError(PluginLoadError):
+    """A manifest.json that is unreadable or says something impossible."""
+
+    at = "Discovery"
+
+
+class ConfigurationError(PluginLoadError):
+    """Configuration of the app, of a plugin or of the harness that cannot be used."""
+
+
+class PluginImportError(PluginLoadError):
+    """Plugin code without a plugin class, with several, or imported under two names."""
+
+
+class PluginUnloadError(NexusTestingError):
+    """A plugin raised or hung while it was shut down."""
+
+
+class LifecycleError(NexusTestingError):
+    """A move that a lifecycle does not have, such as a load after the shutdown."""
+
+
+class LoopError(NexusTestingError):
+    """An app that is used on an event loop, or by a client, that is not its own."""
+
+
+class UnawaitedCall(NexusTestingError):
+    """A coroutine of ours that was made and never awaited."""
+
+
+class DrainTimeout(NexusTestingError):
+    """Events that did not come to rest within the limit."""
+
+
+class WebSocketError(NexusTestingError):
+    """A WebSocket conversation that did not go as the test said."""
+
+
+class WebSocketRejected(WebSocketError):
+    """A WebSocket that the app refused before it was accepted.
+
+    Args:
+        what: What happened, as one sentence.
+        status: The HTTP status of the refusal.
+        body: The body of the refusal.
+        code: The close code, where the app closed instead of answering.
+    """
+
+    def __init__(self, what: str, *, status: int, body: bytes = b"", code: int | None = None) -> None:
+        self.status = status
+        self.body = body
+        self.code = code
+        super().__init__(what)
+
+
+class WebSocketClosed(WebSocketError):
+    """A WebSocket that was closed while the test wanted to receive or to send.
+
+    Args:
+        what: What happened, as one sentence.
+        code: The close code.
+        reason: The close reason.
+    """
+
+    def __init__(self, what: str, *, code: int, reason: str = "") -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(what)
+
+
+class DataError(NexusTestingError):
+    """A key or a value that a database or a cache does not take."""
+
+
+class TransactionError(DataError):
+    """A transaction that is used after its end, or from outside of it."""
+
+
+class EventError(NexusTestingError):
+    """Wrong use of the event bus."""
+
+
+class EventAssertionError(EventError, AssertionError):
+    """An assertion on events that does not hold."""
+
+
+class ScheduleError(NexusTestingError):
+    """A schedule that cannot be."""
+
+
+class NamespaceError(NexusTestingError):
+    """Something else already owns a name that the harness needs."""
+
+
+class ExtraMissing(NexusTestingError):
+    """An optional part of the harness that is not installed.
+
+    Args:
+        what: What needs it.
+        extra: The extra of the distribution that brings it.
+    """
+
+    def __init__(self, what: str, *, extra: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{what} needs the extra {extra!r}, which is not installed.",
+            fix=f"pip install 'nexus-testing[{extra}]'",
+        )
+
+
+class PluginError(Exception):
+    """Base of the errors that plugins raise."""
+
+
+class PluginInitializationError(PluginError):
+    """A plugin that could not be initialised."""
+
+
+class PluginConfigurationError(PluginError):
+    """A plugin whose configuration is wrong."""
+
+
+class PluginDependencyError(PluginError):
+    """A plugin that misses something that it depends on."""

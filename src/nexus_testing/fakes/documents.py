@@ -1,0 +1,343 @@
+"""Collections of documents, held in memory by mongomock, which is imported when the first of them is touched."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import DataError
+from ..locations import caller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ("DocumentStore", "Image", "Index")
+
+_DATABASE = "nexus"
+
+
+class Index(NamedTuple):
+    """An index of a collection, over one field or several."""
+
+    fields: tuple[str, ...]
+    unique: bool = False
+    sparse: bool = False
+
+    def __str__(self) -> str:
+        kind = ("unique" if self.unique else "plain") + (", sparse" if self.sparse else "")
+        return f"{kind} index on {' and '.join(repr(field) for field in self.fields)}"
+
+
+class Image(NamedTuple):
+    """What stood under an id at some time; `document` is None if nothing did."""
+
+    collection: str
+    id: str
+    document: dict[str, Any] | None
+
+
+class _KeyId(str):
+    """An `_id` that nobody wrote: it was made of the key, or of the document's `id`."""
+
+    __slots__ = ()
+
+
+class DocumentStore:
+    """Documents by collection and id, behind a Motor-like client. Lives as long as its database.
+
+    Reading and writing by id is synchronous; `collection` returns what plugins await.
+    """
+
+    def __init__(self) -> None:
+        self._motor: Any = None
+        self._database: Any = None
+        self._detailed: set[str] = set()
+        self._collections: Any = None
+        self._duplicate: type[Exception] = Exception
+
+    # -- collections ---------------------------------------------------------------------------------------------
+
+    @property
+    def opened(self) -> bool:
+        """Whether a collection was touched."""
+        return self._motor is not None
+
+    def open(self) -> None:
+        """Import mongomock and start a server of it; the second time does nothing."""
+        if self._motor is not None:
+            return
+        # Takes longer to import than most tests take to run, so it waits for the first collection.
+        import mongomock
+        from mongomock.store import ServerStore
+        from mongomock_motor import AsyncMongoMockClient
+
+        server: Any = ServerStore()  # type: ignore[no-untyped-call]  # mongomock annotates little
+        client: Any = mongomock.MongoClient(_store=server)
+        self._motor = AsyncMongoMockClient(mock_mongo_client=client)
+        self._database = client[_DATABASE]
+        self._collections = server[_DATABASE]
+        self._duplicate = mongomock.DuplicateKeyError
+
+    def names(self) -> list[str]:
+        """Return the collections that hold documents, in the order of their making."""
+        if not self.opened:
+            return []
+        return [
+            name for name in self._collections.list_created_collection_names() if not self._collections[name].is_empty
+        ]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def collection(self, name: str) -> Any:
+        """Return a collection with the methods of Motor's.
+
+        Args:
+            name: The collection's name.
+        """
+        self.open()
+        return self._motor[_DATABASE][name]
+
+    def index(self, name: str, index: Index) -> str:
+        """Make an index and return its name.
+
+        Args:
+            name: The collection's name.
+            index: What to index.
+
+        Raises:
+            DataError: If the documents that are there do not allow it.
+        """
+        self.open()
+        try:
+            made: str = self._database[name].create_index(
+                [(field, 1) for field in index.fields], unique=index.unique, sparse=index.sparse
+            )
+        except Exception as error:
+            raise DataError(
+                f"The {index} of the collection {name!r} cannot be made.",
+                where=caller(),
+                why="two documents have the same value there" if isinstance(error, self._duplicate) else str(error),
+                fix="Change the documents, or declare another index.",
+            ) from error
+        return made
+
+    def unindex(self, name: str, index_name: str) -> None:
+        """Drop an index, if it is there.
+
+        Args:
+            name: The collection's name.
+            index_name: The index's name.
+        """
+        self.open()
+        if index_name in self._database[name].index_information():
+            self._database[name].drop_index(index_name)
+
+    def drop(self, name: str) -> None:
+        """Forget a collection, its documents and its indexes.
+
+        Args:
+            name: The collection's name.
+        """
+        if self.opened:
+            self._database[name].drop()
+
+    def clear(self) -> None:
+        """Delete all documents. Indexes stay."""
+        for name in self.names():
+            self._database[name].delete_many({})
+
+    # -- documents -----------------------------------------------------------------------------------------------
+
+    def find(self, name: str, id: str) -> dict[str, Any] | None:  # noqa: A002 - the word that users see
+        """Return the document of that id as it was written, or None. It is no copy: leave its values alone.
+
+        Args:
+            name: The collection's name.
+            id: Compared as a string, first with each `_id`, then with each `id`.
+        """
+        found = self._find(name, id)
+        if found is not None and type(found["_id"]) is _KeyId:
+            return {key: value for key, value in found.items() if key != "_id"}
+        return found
+
+    def insert(self, name: str, document: Mapping[str, Any], *, key: str) -> None:
+        """Write a new document.
+
+        Args:
+            name: The collection's name.
+            document: The document. Its `id` serves as its `_id`, if it has none.
+            key: What to call it in a message.
+
+        Raises:
+            DataError: If it cannot be stored, or a unique index forbids it.
+        """
+        self.open()
+        id = document.get("id")  # noqa: A001 - the word that users see
+        inserted = dict(document)
+        if "_id" not in inserted and id is not None:
+            inserted = {"_id": _KeyId(id), **inserted}
+        try:
+            self._named(name).insert_one(copy.deepcopy(inserted))
+        except Exception as error:
+            raise self._refusal(name, key, error) from error
+
+    def put(self, name: str, id: str, value: Mapping[str, Any]) -> None:  # noqa: A002 - the word that users see
+        """Write a whole document, in place of the one of that id if there is one.
+
+        Args:
+            name: The collection's name.
+            id: The document's id.
+            value: The document; its `_id` may be left out.
+
+        Raises:
+            DataError: If its own id is another one, or it cannot be stored, or a unique index forbids it.
+        """
+        found = self._find(name, id)
+        own = found["_id"] if found is not None else _KeyId(id)
+        document = {"_id": own, **value}
+        if document["_id"] != own and (found is not None or str(document["_id"]) != id):
+            raise _other_id(name, id, "_id", document["_id"])
+        if found is not None and str(own) != id and str(document.setdefault("id", found["id"])) != id:
+            raise _other_id(name, id, "id", document["id"])
+        try:
+            if found is None:
+                self._named(name).insert_one(document)
+            else:
+                self._named(name).replace_one({"_id": own}, document)
+        except Exception as error:
+            raise self._refusal(name, f"{name}.{id}", error) from error
+
+    def remove(self, name: str, id: str) -> bool:  # noqa: A002 - the word that users see
+        """Delete the document of that id and say whether there was one.
+
+        Args:
+            name: The collection's name.
+            id: The document's id.
+        """
+        found = self._find(name, id)
+        if found is None:
+            return False
+        self._database[name].delete_one({"_id": found["_id"]})
+        return True
+
+    def remove_like(self, name: str, document: Mapping[str, Any]) -> None:
+        """Delete one document that has these values.
+
+        Args:
+            name: The collection's name.
+            document: The values.
+        """
+        self.open()
+        self._database[name].delete_one(dict(document))
+
+    def ids(self, name: str) -> list[str]:
+        """Return the ids of a collection's documents, in the order of insertion.
+
+        Args:
+            name: The collection's name.
+        """
+        self.open()
+        return [
+            str(one["id"] if "id" in one and type(one["_id"]).__name__ == "ObjectId" else one["_id"])
+            for one in self._collections[name].documents
+        ]
+
+    def _named(self, name: str) -> Any:
+        if name not in self._detailed:
+            # A collection's errors have details only once it was asked for in Motor's way.
+            self.collection(name)
+            self._detailed.add(name)
+        return self._database[name]
+
+    def _find(self, name: str, id: str) -> dict[str, Any] | None:  # noqa: A002 - the word that users see
+        self.open()
+        documents = self._collections[name]
+        found: dict[str, Any] | None = documents[id] if id in documents else None
+        if found is None:
+            for document in documents.documents:
+                if str(document["_id"]) == id:
+                    found = document
+                    break
+                if found is None and "id" in document and str(document["id"]) == id:
+                    found = document
+        return found
+
+    # -- undoing -------------------------------------------------------------------------------------------------
+
+    def image(self, name: str, id: str) -> Image:  # noqa: A002 - the word that users see
+        """Return what stands under an id now, to be put back later.
+
+        Args:
+            name: The collection's name.
+            id: The document's id.
+        """
+        return Image(name, id, copy.deepcopy(self._find(name, id)))
+
+    def images(self, name: str) -> list[Image]:
+        """Return what stands under every id of a collection now.
+
+        Args:
+            name: The collection's name.
+        """
+        self.open()
+        return [Image(name, str(one["_id"]), copy.deepcopy(one)) for one in self._collections[name].documents]
+
+    def restore(self, image: Image) -> None:
+        """Put back what stood under an id.
+
+        Args:
+            image: What stood there.
+        """
+        name, id, document = image  # noqa: A001 - the word that users see
+        if document is None:
+            self.remove(name, id)
+            return
+        self.open()
+        own = document["_id"]
+        if isinstance(own, dict):
+            from mongomock.helpers import hashdict
+
+            own = hashdict(own)
+        # Into the store itself, since a unique index may hold again only when everything is back.
+        self._collections[name][own] = copy.deepcopy(document)
+
+    def restore_all(self, name: str, images: Iterable[Image]) -> None:
+        """Make a collection hold what it held, and nothing else.
+
+        Args:
+            name: The collection's name.
+            images: What stood there.
+        """
+        self.open()
+        self._database[name].delete_many({})
+        for image in images:
+            self.restore(image)
+
+    # -- messages ------------------------------------------------------------------------------------------------
+
+    def _refusal(self, name: str, key: str, error: Exception) -> DataError:
+        if not isinstance(error, self._duplicate):
+            return DataError(
+                f"The collection {name!r} refuses {key!r}.",
+                where=caller(),
+                why=f"{type(error).__name__}: {error}",
+                fix="Write what MongoDB takes.",
+            )
+        value = (getattr(error, "details", None) or {}).get("keyValue")
+        fields = " and ".join(repr(field) for field in value) if value else "'_id'"
+        return DataError(
+            f"The collection {name!r} has a document with {value or 'that _id'} already: {key!r} cannot be a second.",
+            where=caller(),
+            why=f"{fields} is unique there",
+            fix="Write another value, or delete the other document first.",
+        )
+
+
+def _other_id(name: str, id: str, field: str, value: object) -> DataError:  # noqa: A002 - the word that users see
+    return DataError(
+        f"The document under {f'{name}.{id}'!r} cannot have the {field} {value!r}.",
+        where=caller(),
+        why="its key says another one, and that cannot change",
+        fix=f"Leave {field!r} out, or write the document under {f'{name}.{value}'!r}.",
+    )

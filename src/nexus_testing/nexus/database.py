@@ -1,0 +1,371 @@
+"""The database that plugins get as `self.db`: keys and values, documents, transactions, all in memory."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import HTTPConnection
+
+from ..calls import awaited
+from ..clock import RealClock
+from ..errors import ConfigurationError, DataError
+from ..locations import caller
+from ..records import Journal, Query
+from .context import who
+from .keyspace import MISSING, Keyspace
+from .transactions import TransactionContext
+from .values import loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from ..clock import Clock
+    from .changes import Changes
+    from .kernel import Kernel
+
+__all__ = ("DatabaseAdapter", "MemoryDatabase", "Question", "get_db")
+
+
+class DatabaseAdapter(abc.ABC):
+    """What a plugin may ask of a database, whichever it is."""
+
+    @abc.abstractmethod
+    async def connect(self) -> None:
+        """Begin to answer."""
+
+    @abc.abstractmethod
+    async def disconnect(self) -> None:
+        """Stop answering."""
+
+    @abc.abstractmethod
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Return the value under a key, or *default*.
+
+        Args:
+            key: The key.
+            default: What to return if there is nothing.
+        """
+
+    @abc.abstractmethod
+    async def set(self, key: str, value: Any) -> None:
+        """Write a value, whole.
+
+        Args:
+            key: The key.
+            value: The value.
+        """
+
+    @abc.abstractmethod
+    async def update(self, key: str, fields: Mapping[str, Any]) -> None:
+        """Write some fields of a document; the others stay.
+
+        Args:
+            key: The key.
+            fields: The fields.
+        """
+
+    @abc.abstractmethod
+    async def delete(self, key: str) -> None:
+        """Delete what is under a key; nothing happens if nothing is.
+
+        Args:
+            key: The key.
+        """
+
+    @abc.abstractmethod
+    async def exists(self, key: str) -> bool:
+        """Say whether anything is under a key.
+
+        Args:
+            key: The key.
+        """
+
+    @abc.abstractmethod
+    async def list_keys(self, pattern: str = "*") -> list[str]:
+        """Return the keys that fit a pattern.
+
+        Args:
+            pattern: `*` stands for any characters, `?` for one.
+        """
+
+    @abc.abstractmethod
+    async def clear(self) -> None:
+        """Delete everything."""
+
+    @abc.abstractmethod
+    async def health_check(self) -> bool:
+        """Say whether the database answers."""
+
+    @abc.abstractmethod
+    def collection(self, name: str) -> Any:
+        """Return a collection with the methods of Motor's.
+
+        Args:
+            name: The collection's name.
+        """
+
+    @abc.abstractmethod
+    def transaction(self) -> TransactionContext:
+        """Return a transaction, to be entered by `async with`."""
+
+
+class Question:
+    """One thing that the database is asked: lets others run first, and is recorded when it is answered."""
+
+    __slots__ = ("_at", "_database", "_key", "_operation", "_started", "found")
+
+    def __init__(self, database: MemoryDatabase, operation: str, key: str) -> None:
+        self._database = database
+        self._operation = operation
+        self._key = key
+        self.found = True
+
+    async def __aenter__(self) -> Self:
+        self._database.check(self._key)
+        # A real database is never so quick that nobody else runs meanwhile: races between tasks must show.
+        await asyncio.sleep(0)
+        self._database.check(self._key)
+        self._at = self._database.clock.time()
+        self._started = time.perf_counter()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        journal = self._database.journal
+        journal.append(
+            Query(
+                journal.next_seq(),
+                self._at,
+                self._operation,
+                self._key,
+                self.found and error is None,
+                who(),
+                time.perf_counter() - self._started,
+            )
+        )
+
+
+class MemoryDatabase(DatabaseAdapter):
+    """A database in memory. Lives as long as its app, or as long as you keep it; a disconnection loses nothing.
+
+    Args:
+        config: The app's section `database`; `strict: False` takes values that BSON does not know.
+        clock: What time stamps come from.
+        journal: Where queries are recorded.
+        kernel: The app that it belongs to, if any.
+
+    Raises:
+        ConfigurationError: If the section says something impossible.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any] | None = None,
+        *,
+        clock: Clock | None = None,
+        journal: Journal | None = None,
+        kernel: Kernel | None = None,
+    ) -> None:
+        strict = (config or {}).get("strict", True)
+        if not isinstance(strict, bool):
+            raise ConfigurationError(
+                f"The database cannot be strict {strict!r}.", fix="config={'database': {'strict': False}}"
+            )
+        self.connected = False
+        self.clock: Clock = clock or RealClock()
+        self.journal = journal if journal is not None else Journal()
+        self.kernel = kernel
+        self.keyspace = Keyspace(strict=strict)
+
+    # -- connection ----------------------------------------------------------------------------------------------
+
+    @awaited
+    async def connect(self) -> None:
+        """Begin to answer. The app does it before plugins are loaded."""
+        self.connected = True
+
+    @awaited
+    async def disconnect(self) -> None:
+        """Stop answering. What is stored stays."""
+        self.connected = False
+
+    @awaited
+    async def health_check(self) -> bool:
+        """Say whether the database answers."""
+        return self.connected
+
+    def check(self, key: object = "") -> None:
+        """Refuse what cannot be asked.
+
+        Args:
+            key: The key that it is about.
+
+        Raises:
+            DataError: If the database is not connected or the key is no string.
+        """
+        if not self.connected:
+            raise DataError(
+                "The database is not connected.",
+                where=caller(),
+                why="an app connects it when it starts, before plugins are loaded, and disconnects it at its end",
+                fix="Start the app first, or without an app: await db.connect()",
+                plugin=who(),
+            )
+        if not isinstance(key, str):
+            raise DataError(
+                f"{key!r} ({type(key).__name__}) is no key.",
+                where=caller(),
+                fix="Use a string, such as 'settings' or 'accounts.a'.",
+                plugin=who(),
+            )
+
+    def asked(self, operation: str, key: str) -> Question:
+        """Return a question, to be entered around what answers it.
+
+        Args:
+            operation: What is asked.
+            key: The key that it is about.
+        """
+        return Question(self, operation, key)
+
+    # -- keys ----------------------------------------------------------------------------------------------------
+
+    @awaited
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Return the value under a key as a copy, or *default*. The fields of documents are attributes too.
+
+        Args:
+            key: The key.
+            default: What to return if there is nothing.
+        """
+        async with self.asked("get", key) as question:
+            value = self.keyspace.read(key)
+            question.found = value is not MISSING
+            return loaded(value) if question.found else default
+
+    @awaited
+    async def set(self, key: str, value: Any) -> None:
+        """Write a value, whole.
+
+        Args:
+            key: The key.
+            value: The value; copied.
+
+        Raises:
+            DataError: If it cannot be stored under that key.
+        """
+        async with self.asked("set", key):
+            self.keyspace.write(key, self.keyspace.taken(key, value))
+
+    @awaited
+    async def update(self, key: str, fields: Mapping[str, Any]) -> None:
+        """Write some fields of what is under a key; the others stay.
+
+        Args:
+            key: The key.
+            fields: The fields; a whole document is as good.
+
+        Raises:
+            DataError: If there is no document under the key, or a field cannot be stored.
+        """
+        async with self.asked("update", key):
+            self.keyspace.write(key, self.keyspace.merged(key, self.keyspace.read(key), fields))
+
+    @awaited
+    async def delete(self, key: str) -> None:
+        """Delete what is under a key; nothing happens if nothing is.
+
+        Args:
+            key: The key.
+        """
+        async with self.asked("delete", key) as question:
+            question.found = self.keyspace.remove(key)
+
+    @awaited
+    async def exists(self, key: str) -> bool:
+        """Say whether anything is under a key.
+
+        Args:
+            key: The key.
+        """
+        async with self.asked("exists", key) as question:
+            question.found = self.keyspace.read(key) is not MISSING
+            return question.found
+
+    @awaited
+    async def list_keys(self, pattern: str = "*") -> list[str]:
+        """Return the keys that fit a pattern: plain ones, then those of documents, in the order of insertion.
+
+        Args:
+            pattern: `*` stands for any characters, `?` for one, nothing else is special; upper case matters.
+        """
+        async with self.asked("list_keys", pattern) as question:
+            keys = self.keyspace.keys(pattern)
+            question.found = bool(keys)
+            return keys
+
+    @awaited
+    async def clear(self) -> None:
+        """Delete every value and every document. Collections and indexes that schemas declared stay."""
+        async with self.asked("clear", ""):
+            self.keyspace.clear()
+
+    # -- documents -----------------------------------------------------------------------------------------------
+
+    def collection(self, name: str) -> Any:
+        """Return a collection with the methods of Motor's, over the documents that keys reach too.
+
+        Args:
+            name: The collection's name.
+
+        Raises:
+            DataError: If the database is not connected or that is no name.
+        """
+        self.check()
+        at = self.clock.time()
+        started = time.perf_counter()
+        collection = self.keyspace.collection(name)
+        journal = self.journal
+        journal.append(Query(journal.next_seq(), at, "collection", name, True, who(), time.perf_counter() - started))
+        return collection
+
+    def transaction(self) -> TransactionContext:
+        """Return a transaction, to be entered by `async with`: its writes become visible together, or not at all."""
+        return TransactionContext(self)
+
+    async def apply_schema(self, plugin: str, schema: Mapping[str, Any]) -> Changes:
+        """Declare the collections, indexes and initial documents of a plugin's schema.
+
+        Args:
+            plugin: Whose schema it is.
+            schema: What its `get_database_schema` returned.
+
+        Returns:
+            What takes it back: awaiting a call of it undoes the schema and all that the plugin wrote since; its
+            method `keep` lets everything stand.
+
+        Raises:
+            DataError: If the schema cannot be used; it names the part.
+        """
+        self.check()
+        return self.keyspace.apply_schema(plugin, schema)
+
+    def __repr__(self) -> str:
+        state = "connected" if self.connected else "not connected"
+        return f"<MemoryDatabase, {state}, {len(self.keyspace.plain)} plain keys>"
+
+
+async def get_db(connection: HTTPConnection) -> MemoryDatabase:
+    """Return the app's database, for routes that depend on it: the same object as a plugin's `self.db`.
+
+    Args:
+        connection: The request or WebSocket.
+    """
+    kernel: Kernel = connection.app.state.nexus
+    return kernel.db

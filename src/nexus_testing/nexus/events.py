@@ -1,0 +1,609 @@
+"""The event bus: queued, by priority, one consumer, handlers one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import copy
+import dataclasses
+import inspect
+import logging
+import re
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
+from datetime import UTC, datetime
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..assertions import EventAssertions
+from ..calls import Call, awaited
+from ..clock import RealClock
+from ..errors import DrainTimeout, EventError
+from ..limits import limit
+from ..locations import caller, of_callable
+from ..records import Delivered, EventPriority, Journal, Published
+from .context import Activity, activity, who
+from .handles import Handle
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from ..clock import Clock
+    from .kernel import Kernel
+
+__all__ = ("Cause", "Event", "EventBus", "EventPriority", "described_event")
+
+logger = logging.getLogger("nexus.core")
+
+Handler = Callable[..., Any]
+
+_SCALARS = (str, int, float, bool, type(None), bytes)
+
+
+def _copied(value: Any) -> Any:
+    """Return a deep copy; quick for what events usually hold."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        return {key: item if type(item) in _SCALARS else _copied(item) for key, item in value.items()}
+    if kind is list:
+        return [item if type(item) in _SCALARS else _copied(item) for item in value]
+    return copy.deepcopy(value)
+
+
+class Event(Mapping[str, Any]):
+    """A published event: a read-only mapping over its data, with a few facts beside it."""
+
+    __slots__ = ("_correlation_id", "_data", "_name", "_priority", "_source", "_timestamp")
+
+    def __init__(
+        self,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        timestamp: datetime | float | None = None,
+        source: str | None = None,
+        correlation_id: str | None = None,
+        priority: EventPriority = EventPriority.NORMAL,
+    ) -> None:
+        self._name = name
+        self._data: dict[str, Any] = dict(data) if data else {}
+        self._timestamp = time.time() if timestamp is None else timestamp
+        self._source = source
+        self._correlation_id = correlation_id
+        self._priority = priority
+
+    @property
+    def name(self) -> str:
+        """The event's name."""
+        return self._name
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The event's data; every handler has a copy of its own."""
+        return self._data
+
+    @property
+    def timestamp(self) -> datetime:
+        """When it was published, in UTC, without a zone."""
+        if not isinstance(self._timestamp, datetime):
+            self._timestamp = datetime.fromtimestamp(self._timestamp, UTC).replace(tzinfo=None)
+        return self._timestamp
+
+    @property
+    def source(self) -> str | None:
+        """Who published it."""
+        return self._source
+
+    @property
+    def correlation_id(self) -> str | None:
+        """What it belongs to, such as the request that led to it."""
+        return self._correlation_id
+
+    @property
+    def priority(self) -> EventPriority:
+        """How urgent it is."""
+        return self._priority
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return self._data[key]
+        except KeyError:
+            raise KeyError(f"event {self._name!r} has no {key!r}, only {sorted(self._data)!r}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._data
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Event):
+            return self._name == other._name and self._data == other._data
+        return self._data == other if isinstance(other, Mapping) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Event({self._name!r}, {self._data!r})"
+
+
+def _event_of(record: Published) -> Event:
+    """Return an event for one handler, with a copy of the data; `__init__` would take as long as all the rest."""
+    event = Event.__new__(Event)
+    event._name = record.name
+    event._data = _copied(record.data)
+    event._timestamp = record.at
+    event._source = record.source
+    event._correlation_id = record.correlation_id
+    event._priority = record.priority
+    return event
+
+
+class Cause:
+    """One publication from outside of a handler, with all that its handlers published in turn."""
+
+    __slots__ = ("_rest", "open")
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._rest: asyncio.Future[None] | None = None
+
+    async def rest(self) -> None:
+        """Wait until nothing of it is queued or running."""
+        if self.open:
+            if self._rest is None:
+                self._rest = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._rest)
+
+    def leave(self) -> None:
+        """Count one delivery less."""
+        self.open -= 1
+        if not self.open and self._rest is not None:
+            if not self._rest.done():
+                self._rest.set_result(None)
+            self._rest = None
+
+
+class _Subscription(NamedTuple):
+    handler: Handler
+    handle: Handle
+    label: str
+
+
+class _Publication(Call[None]):
+    """The un-awaited half of `publish`: nothing is queued before it is awaited."""
+
+    __slots__ = ("_arguments", "_bus")
+
+    def __init__(self, bus: EventBus, frame: FrameType, *arguments: Any) -> None:
+        super().__init__(None, "EventBus.publish", frame)
+        self._bus = bus
+        self._arguments = arguments
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        self._used = True
+        self._bus._publish(*self._arguments)
+        return
+        yield  # pragma: no cover - makes this a generator
+
+    def send(self, value: Any, /) -> Any:  # noqa: ARG002 - the signature of coroutines
+        self._used = True
+        self._bus._publish(*self._arguments)
+        raise StopIteration
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any:  # noqa: ARG002 - as above
+        self._used = True
+        raise typ
+
+    def close(self) -> None:
+        self._used = True
+
+
+_SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _event_name_of_class(kind: type) -> str:
+    return ".".join(_SNAKE.split(kind.__name__.removesuffix("Event"))).lower()
+
+
+def described_event(event: object, data: Mapping[str, Any] | None) -> tuple[str, Mapping[str, Any]]:
+    """Return name and data of what a plugin handed to publish_event.
+
+    Args:
+        event: An `Event`, a name, an object with `event_name` or `name`, a dataclass or a pydantic object. The
+            class name of the last two makes the name: ``OrderCreatedEvent`` is ``order.created``.
+        data: The data that goes with a name.
+
+    Raises:
+        EventError: If it is none of these.
+    """
+    if isinstance(event, str):
+        return event, data or {}
+    if isinstance(event, Event):
+        return event.name, event.data
+    fields: Mapping[str, Any] | None = None
+    if dataclasses.is_dataclass(event) and not isinstance(event, type):
+        fields = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    elif callable(dump := getattr(event, "model_dump", None)):
+        fields = dump()
+    name = getattr(event, "event_name", None) or (None if fields is not None else getattr(event, "name", None))
+    if fields is None and name is not None:
+        given = getattr(event, "data", None)
+        fields = given if isinstance(given, Mapping) else dict(vars(event))
+    if fields is None:
+        raise EventError(
+            f"publish_event() cannot tell the name of {event!r}.",
+            where=caller(2),
+            fix="Pass a name and a dict, an Event, a dataclass or pydantic object, or an object with `event_name`.",
+        )
+    name = name or _event_name_of_class(type(event))
+    return str(name), {key: value for key, value in fields.items() if key != "event_name"}
+
+
+def _label(handler: Handler) -> str:
+    target = getattr(handler, "func", handler)
+    return getattr(target, "__qualname__", None) or type(handler).__qualname__
+
+
+class EventBus(EventAssertions):
+    """Delivers events to those who subscribed. Lives as long as its app, or as long as you keep it.
+
+    Args:
+        journal: Where publications and deliveries are recorded.
+        clock: What time stamps come from.
+        kernel: The app that it belongs to, if any.
+    """
+
+    def __init__(
+        self, journal: Journal | None = None, clock: Clock | None = None, kernel: Kernel | None = None
+    ) -> None:
+        super().__init__()
+        self.journal = journal if journal is not None else Journal()
+        self._clock: Clock = clock or RealClock()
+        self._kernel = kernel
+        self._subscriptions: dict[str, list[_Subscription]] = {}
+        self._queues: dict[EventPriority, deque[tuple[Published, Cause]]] = {
+            priority: deque() for priority in reversed(EventPriority)
+        }
+        self._causes: dict[Cause, None] = {}
+        self._consumer: asyncio.Task[None] | None = None
+        self._running: tuple[_Subscription, Event] | None = None
+
+    # -- subscribing ---------------------------------------------------------------------------------------------
+
+    def subscribe(self, event_name: str, handler: Handler) -> Handle:
+        """Call *handler* with each event of that name from now on.
+
+        Args:
+            event_name: The event's name.
+            handler: A function, coroutine function, or object with either as its `__call__`.
+
+        Returns:
+            A handle that undoes it.
+
+        Raises:
+            EventError: If the name is no string or the handler cannot be called.
+        """
+        if not isinstance(event_name, str) or not callable(handler):
+            culprit = f"handler {handler!r} cannot be called" if isinstance(event_name, str) else f"{event_name!r} is no name"
+            raise EventError(
+                f"subscribe() was given what it cannot use: {culprit}.",
+                where=caller(2),
+                fix="Pass the event's name and a function: subscribe('order.created', self.on_order_created).",
+                plugin=who(),
+            )
+        plugin = who()
+        if plugin is None and self._kernel is not None:
+            plugin = self._kernel.owner_of(handler)
+        handle = Handle("subscription", event_name, plugin, caller(2), self._drop)
+        self._subscriptions.setdefault(event_name, []).append(_Subscription(handler, handle, _label(handler)))
+        if self._kernel is not None:
+            self._kernel.own(handle)
+        return handle
+
+    def unsubscribe(self, event_name: str, handler: Handler) -> Handle:
+        """Stop calling *handler* for that event. One subscription goes, if there are several.
+
+        Args:
+            event_name: The event's name.
+            handler: What was subscribed.
+
+        Raises:
+            ValueError: If the handler is not subscribed to an event that others are subscribed to.
+        """
+        subscriptions = self._subscriptions.get(event_name, [])
+        for subscription in subscriptions:
+            if subscription.handler == handler:
+                subscription.handle()
+                return subscription.handle
+        if subscriptions:
+            msg = f"{_label(handler)} is not subscribed to {event_name!r}"
+            raise ValueError(msg)
+        return Handle("subscription", event_name, None, None, lambda _handle: None)
+
+    def _drop(self, handle: Handle) -> None:
+        subscriptions = self._subscriptions.get(handle.name, [])
+        subscriptions[:] = [one for one in subscriptions if one.handle is not handle]
+        if self._kernel is not None:
+            self._kernel.disown(handle)
+
+    @property
+    def subscriptions(self) -> list[Handle]:
+        """The handles of all that is subscribed, by event, in the order of subscription."""
+        return [one.handle for group in self._subscriptions.values() for one in group]
+
+    # -- publishing ----------------------------------------------------------------------------------------------
+
+    def publish(
+        self,
+        event_name: str,
+        data: Mapping[str, Any] | None = None,
+        priority: EventPriority = EventPriority.NORMAL,
+        source: str | None = None,
+        *,
+        correlation_id: str | None = None,
+    ) -> Call[None]:
+        """Queue an event and return at once, when awaited.
+
+        Args:
+            event_name: The event's name.
+            data: What it says; copied.
+            priority: How urgent it is.
+            source: Who publishes it; the plugin whose code is running by default.
+            correlation_id: What it belongs to; the request or event that led to it by default.
+
+        Raises:
+            EventError: If the name is no string, the data no mapping with string keys or the priority none.
+        """
+        return _Publication(self, sys._getframe(1), event_name, data, priority, source, correlation_id)
+
+    def publish_now(
+        self,
+        event_name: str,
+        data: Mapping[str, Any] | None = None,
+        priority: EventPriority = EventPriority.NORMAL,
+        source: str | None = None,
+        *,
+        correlation_id: str | None = None,
+    ) -> None:
+        """Queue an event, from code that cannot await. The arguments are those of `publish`."""
+        self._publish(event_name, data, priority, source, correlation_id)
+
+    def _publish(
+        self,
+        name: str,
+        data: Mapping[str, Any] | None,
+        priority: EventPriority,
+        source: str | None,
+        correlation_id: str | None,
+    ) -> None:
+        if isinstance(data, Event):
+            data = data.data
+        if type(data) is not dict or type(name) is not str or type(priority) is not EventPriority:
+            self._check(name, data, priority)
+            data = dict(data) if data else {}
+        for key in data:
+            if type(key) is not str:
+                self._check(name, data, priority)
+        doing = activity.get()
+        plugin = cause = None
+        if doing is not None:
+            plugin = who()
+            cause = doing.cause
+            if correlation_id is None:
+                correlation_id = doing.correlation_id
+        if cause is None or not cause.open:
+            cause = Cause()
+            self._causes[cause] = None
+        cause.open += 1
+        journal = self.journal
+        record = Published(
+            journal.next_seq(),
+            self._clock.time(),
+            name,
+            _copied(data),
+            source if source is not None else plugin,
+            plugin,
+            correlation_id,
+            priority,
+        )
+        journal.append(record)
+        self._queues[priority].append((record, cause))
+        if self._expectations:
+            self._notice(record)
+        if self._consumer is None:
+            loop = asyncio.get_running_loop()
+            self._consumer = loop.create_task(
+                self._consume(), name="nexus event bus", context=contextvars.Context()
+            )
+
+    def _check(self, name: object, data: object, priority: object) -> None:
+        if isinstance(name, str) and isinstance(priority, EventPriority):
+            if data is None:
+                return
+            if isinstance(data, Mapping):
+                for key in data:
+                    if not isinstance(key, str):
+                        break
+                else:
+                    return
+        what = (
+            f"the name {name!r} is no string"
+            if not isinstance(name, str)
+            else f"the data of {name!r} is {type(data).__name__}, not a dict"
+            if data is not None and not isinstance(data, Mapping)
+            else f"the data of {name!r} has a key that is no string"
+            if isinstance(priority, EventPriority)
+            else f"the priority {priority!r} is no EventPriority"
+        )
+        raise EventError(
+            f"An event cannot be published: {what}.",
+            where=caller(3),
+            fix="publish('order.created', {'order_id': 7}, priority=EventPriority.HIGH)",
+            plugin=who(),
+        )
+
+    # -- delivering ----------------------------------------------------------------------------------------------
+
+    @property
+    def queued(self) -> int:
+        """How many events wait for their turn."""
+        return sum(map(len, self._queues.values()))
+
+    def _next(self) -> tuple[Published, Cause] | None:
+        for queue in self._queues.values():
+            if queue:
+                return queue.popleft()
+        return None
+
+    async def _consume(self) -> None:
+        try:
+            while (item := self._next()) is not None:
+                record, cause = item
+                subscriptions = self._subscriptions.get(record.name)
+                try:
+                    if subscriptions:
+                        for subscription in tuple(subscriptions):
+                            if subscription.handle.active:
+                                await self._deliver(record, cause, subscription)
+                finally:
+                    cause.leave()
+                    if not cause.open:
+                        self._causes.pop(cause, None)
+        finally:
+            self._consumer = None
+            self._running = None
+
+    async def _deliver(self, record: Published, cause: Cause, subscription: _Subscription) -> None:
+        event = _event_of(record)
+        plugin = subscription.handle.plugin
+        activity.set(Activity("handler", self._kernel, plugin, record.correlation_id, cause))
+        self._running = (subscription, event)
+        error: BaseException | None = None
+        at = self._clock.time()
+        started = time.perf_counter()
+        try:
+            result = subscription.handler(event)
+            if type(result) is CoroutineType or inspect.isawaitable(result):
+                await result
+        except asyncio.CancelledError as raised:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            error = raised
+        except Exception as raised:  # noqa: BLE001 - recorded, logged, and the next handler runs
+            error = raised
+        journal = self.journal
+        journal.append(
+            Delivered(
+                journal.next_seq(),
+                at,
+                record.name,
+                record.seq,
+                subscription.label,
+                plugin,
+                of_callable(subscription.handler) if error is not None else None,
+                time.perf_counter() - started,
+                error,
+            )
+        )
+        if error is not None:
+            logger.error("Error in event handler for %s: %s", record.name, error, exc_info=error)
+
+    # -- coming to rest ------------------------------------------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued or running."""
+        return self._consumer is None
+
+    @awaited
+    async def drain(self, timeout: float | None = 5.0) -> None:  # noqa: ASYNC109 - a limit with a message of its own
+        """Wait until nothing is queued or running.
+
+        Args:
+            timeout: Seconds of real time; None for no limit.
+
+        Raises:
+            DrainTimeout: If it takes longer; it names the handler that runs.
+            EventError: If a handler calls it, since it would wait for itself.
+        """
+        __tracebackhide__ = True
+        self._refuse_inside("drain")
+        await self._wait(list(self._causes), timeout, whole=True)
+
+    async def settle(self, timeout: float | None = 5.0) -> None:  # noqa: ASYNC109 - as above
+        """Wait for the events published so far, and for what their handlers publish in turn.
+
+        Args:
+            timeout: Seconds of real time; None for no limit.
+
+        Raises:
+            DrainTimeout: If it takes longer; it names the handler that runs.
+        """
+        __tracebackhide__ = True
+        doing = activity.get()
+        if self._consumer is None or (doing is not None and doing.kind in {"handler", "job"}):
+            return
+        await self._wait(list(self._causes), timeout, whole=False)
+
+    async def _wait(self, causes: list[Cause], timeout: float | None, *, whole: bool) -> None:  # noqa: ASYNC109
+        __tracebackhide__ = True
+        try:
+            async with limit(timeout):
+                while causes:
+                    for cause in causes:
+                        await cause.rest()
+                    causes = list(self._causes) if whole else []
+                while whole and self._consumer is not None:
+                    await asyncio.wait([self._consumer])
+        except TimeoutError:
+            raise DrainTimeout(
+                f"Events did not come to rest within {timeout} s; {self.queued} are queued.",
+                where=of_callable(self._running[0].handler) if self._running else None,
+                why=self._busy(),
+                fix="Let the handler end, or raise the limit: nexus_drain_timeout in pytest's configuration.",
+                plugin=self._running[0].handle.plugin if self._running else None,
+            ) from None
+
+    def _busy(self) -> str:
+        if self._running is None:
+            return ""
+        subscription, event = self._running
+        return f"handler {subscription.label} of {subscription.handle.plugin or 'the test'} is still at {event!r}"
+
+    def _refuse_inside(self, verb: str) -> None:
+        doing = activity.get()
+        if doing is not None and doing.kind == "handler":
+            raise EventError(
+                f"{verb}() was called by an event handler, which would wait for itself.",
+                where=caller(3),
+                fix="Drain in the test, after what publishes.",
+                plugin=doing.plugin,
+            )
+
+    # -- the life of the published bus, which here needs no starting -----------------------------------------------
+
+    async def start(self) -> None:
+        """Do nothing: delivery starts with the first event."""
+
+    async def process_events(self) -> None:
+        """Deliver what is queued."""
+        await self._wait(list(self._causes), None, whole=True)
+
+    async def shutdown(self) -> None:
+        """Stop delivering. What is still queued is dropped."""
+        for queue in self._queues.values():
+            queue.clear()
+        consumer = self._consumer
+        if consumer is not None and consumer is not asyncio.current_task():
+            consumer.cancel()
+            await asyncio.wait([consumer])
+        self._causes.clear()

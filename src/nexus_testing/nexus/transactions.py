@@ -1,0 +1,249 @@
+"""Transactions: writes that become visible together, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..calls import awaited
+from ..errors import TransactionError
+from ..locations import caller
+from .context import who
+from .keyspace import MISSING
+from .values import copied, loaded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from ..locations import Location
+    from .database import MemoryDatabase
+
+__all__ = ("TransactionContext",)
+
+
+class TransactionContext:
+    """Reads and writes of one `async with` block. Nobody else sees its writes before they are committed.
+
+    Leaving the block commits; an exception that leaves it rolls back. After an explicit `commit` or `rollback`,
+    leaving it does nothing.
+
+    Args:
+        database: What is read and written.
+        outer: The transaction that this one is a part of, if any.
+    """
+
+    def __init__(self, database: MemoryDatabase, outer: TransactionContext | None = None) -> None:
+        self._database = database
+        self._keyspace = database.keyspace
+        self._outer = outer
+        self._writes: dict[str, Any] = {}
+        self._reads: dict[str, Any] = outer._reads if outer is not None else {}
+        self._begun = False
+        self._ended = ""
+        self._ended_at: Location | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._begun:
+            raise TransactionError(
+                "A transaction cannot be begun a second time.",
+                where=caller(),
+                fix="Make another one: async with self.db.transaction() as tx:",
+                plugin=who(),
+            )
+        self._database.check()
+        if self._outer is not None:
+            self._outer._check()
+        self._begun = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ended:
+            return
+        if error is not None:
+            self._end("rolled back")
+            return
+        try:
+            await self._commit()
+        except BaseException:
+            self._end("rolled back")
+            raise
+
+    # -- reading and writing -------------------------------------------------------------------------------------
+
+    @awaited
+    async def get(self, key: str, default: Any = None) -> Any:
+        """Return what this transaction sees under a key, as a copy, or *default*.
+
+        Args:
+            key: The key.
+            default: What to return if there is nothing.
+
+        Raises:
+            TransactionError: If the transaction is over.
+        """
+        value = await self._seen("get", key)
+        return loaded(value) if value is not MISSING else default
+
+    @awaited
+    async def exists(self, key: str) -> bool:
+        """Say whether this transaction sees anything under a key.
+
+        Args:
+            key: The key.
+
+        Raises:
+            TransactionError: If the transaction is over.
+        """
+        return await self._seen("exists", key) is not MISSING
+
+    @awaited
+    async def set(self, key: str, value: Any) -> None:
+        """Write a value, whole.
+
+        Args:
+            key: The key.
+            value: The value; copied.
+
+        Raises:
+            DataError: If it cannot be stored.
+            TransactionError: If the transaction is over.
+        """
+        self._check()
+        async with self._database.asked("set", key):
+            self._check()
+            self._writes[key] = self._keyspace.taken(key, value)
+
+    @awaited
+    async def update(self, key: str, fields: Mapping[str, Any]) -> None:
+        """Write some fields of what this transaction sees under a key; the others stay.
+
+        Args:
+            key: The key.
+            fields: The fields; a whole document is as good.
+
+        Raises:
+            DataError: If there is no document under the key, or a field cannot be stored.
+            TransactionError: If the transaction is over.
+        """
+        self._check()
+        async with self._database.asked("update", key):
+            self._check()
+            self._writes[key] = self._keyspace.merged(key, self._look(key), fields)
+
+    @awaited
+    async def delete(self, key: str) -> None:
+        """Delete what is under a key; nothing happens if nothing is.
+
+        Args:
+            key: The key.
+
+        Raises:
+            TransactionError: If the transaction is over.
+        """
+        self._check()
+        async with self._database.asked("delete", key) as question:
+            self._check()
+            question.found = self._look(key) is not MISSING
+            self._writes[key] = MISSING
+
+    def transaction(self) -> TransactionContext:
+        """Return a part of this transaction that can be rolled back by itself: a savepoint.
+
+        Raises:
+            TransactionError: If the transaction is over.
+        """
+        self._check()
+        return TransactionContext(self._database, self)
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    @awaited
+    async def commit(self) -> None:
+        """Make all writes visible at once.
+
+        Raises:
+            DataError: If one of them cannot be made; then none is.
+            TransactionError: If the transaction is over, or somebody else wrote what it read and wrote.
+        """
+        await self._commit()
+
+    @awaited
+    async def rollback(self) -> None:
+        """Forget all writes.
+
+        Raises:
+            TransactionError: If the transaction is over.
+        """
+        self._check()
+        async with self._database.asked("rollback", ""):
+            self._end("rolled back")
+
+    async def _commit(self) -> None:
+        self._check()
+        async with self._database.asked("commit", ""):
+            self._check()
+            if self._outer is not None:
+                self._outer._writes.update(self._writes)
+            else:
+                self._check_conflicts()
+                self._keyspace.write_together(self._writes)
+            self._end("committed")
+
+    def _end(self, how: str) -> None:
+        self._ended = how
+        self._ended_at = caller()
+
+    # -- checks --------------------------------------------------------------------------------------------------
+
+    async def _seen(self, operation: str, key: str) -> Any:
+        self._check()
+        async with self._database.asked(operation, key) as question:
+            self._check()
+            value = self._look(key)
+            question.found = value is not MISSING
+            return value
+
+    def _look(self, key: str) -> Any:
+        view: TransactionContext | None = self
+        while view is not None:
+            if key in view._writes:
+                return view._writes[key]
+            view = view._outer
+        if key not in self._reads:
+            value = self._keyspace.read(key)
+            self._reads[key] = value if value is MISSING else copied(value)
+        return self._reads[key]
+
+    def _check(self) -> None:
+        view: TransactionContext | None = self
+        while view is not None:
+            if not view._begun:
+                raise TransactionError(
+                    "A transaction is used before its block is entered.",
+                    where=caller(),
+                    fix="async with self.db.transaction() as tx:",
+                    plugin=who(),
+                )
+            if view._ended:
+                raise TransactionError(
+                    f"A transaction is used after it was {view._ended}.",
+                    where=caller(),
+                    why=f"it was {view._ended} at {view._ended_at}" if view._ended_at else "",
+                    fix="Do it before, or begin another one: async with self.db.transaction() as tx:",
+                    plugin=who(),
+                )
+            view = view._outer
+
+    def _check_conflicts(self) -> None:
+        for key in self._writes:
+            if key in self._reads and self._keyspace.read(key) != self._reads[key]:
+                raise TransactionError(
+                    f"The transaction cannot be committed: somebody else wrote {key!r} since it was read.",
+                    where=caller(),
+                    why="one of the two writes would be lost",
+                    fix="Run the transaction again from its start.",
+                    plugin=who(),
+                )

@@ -1,0 +1,205 @@
+"""Frozen facts of what happened to a plugin under test, and the one journal that holds them in order."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .findings import Finding
+    from .locations import Location
+
+__all__ = (
+    "CacheCall",
+    "Delivered",
+    "EventPriority",
+    "FindingMade",
+    "JobRun",
+    "Journal",
+    "LifecycleStep",
+    "Published",
+    "Query",
+    "Record",
+    "Request",
+    "ServiceLookup",
+)
+
+
+class EventPriority(enum.Enum):
+    """How urgent an event is; the more urgent is delivered first."""
+
+    LOW = 1
+    NORMAL = 5
+    HIGH = 10
+    CRITICAL = 20
+
+
+class Published(NamedTuple):
+    """An event was published. `at` is in seconds of the app's clock, as in every record."""
+
+    seq: int
+    at: float
+    name: str
+    data: Mapping[str, Any]
+    source: str | None
+    plugin: str | None
+    correlation_id: str | None
+    priority: EventPriority
+
+
+class Delivered(NamedTuple):
+    """A handler was run for an event. `duration` is in seconds of real time, as in every record."""
+
+    seq: int
+    at: float
+    name: str
+    published: int
+    handler: str
+    plugin: str | None
+    where: Location | None
+    duration: float
+    error: BaseException | None
+
+
+class LifecycleStep(NamedTuple):
+    """A plugin took a step of its life. `outcome` is "ok", "failed" or "skipped"."""
+
+    seq: int
+    at: float
+    plugin: str
+    stage: str
+    outcome: str
+    duration: float
+    error: BaseException | None
+
+
+class Request(NamedTuple):
+    """The app answered a request. `status` is None where it raised before answering."""
+
+    seq: int
+    at: float
+    method: str
+    path: str
+    status: int | None
+    plugin: str | None
+    duration: float
+    correlation_id: str | None
+    error: BaseException | None
+
+
+class ServiceLookup(NamedTuple):
+    """A service was asked for."""
+
+    seq: int
+    at: float
+    name: str
+    found: bool
+    plugin: str | None
+
+
+class Query(NamedTuple):
+    """The database was asked to do something."""
+
+    seq: int
+    at: float
+    operation: str
+    key: str
+    found: bool
+    plugin: str | None
+    duration: float
+
+
+class CacheCall(NamedTuple):
+    """The cache was asked to do something; `hit` is None for what is no look-up."""
+
+    seq: int
+    at: float
+    operation: str
+    key: str
+    hit: bool | None
+    plugin: str | None
+
+
+class JobRun(NamedTuple):
+    """A background task ran once."""
+
+    seq: int
+    at: float
+    name: str
+    plugin: str | None
+    duration: float
+    error: BaseException | None
+
+
+class FindingMade(NamedTuple):
+    """Something was found that does not stop the test by itself."""
+
+    seq: int
+    at: float
+    finding: Finding
+
+
+Record: TypeAlias = (
+    Published | Delivered | LifecycleStep | Request | ServiceLookup | Query | CacheCall | JobRun | FindingMade
+)
+R = TypeVar(
+    "R", Published, Delivered, LifecycleStep, Request, ServiceLookup, Query, CacheCall, JobRun, FindingMade
+)
+
+
+class Journal:
+    """Everything that happened to one app, in order. Lives as long as the app's test."""
+
+    __slots__ = ("_records", "append", "next_seq")
+
+    append: Callable[[Record], None]
+    """Add a record. Its number comes from `next_seq`."""
+
+    next_seq: Callable[[], int]
+    """Return the number of the next record."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+        # Bound once: an event bus at full speed calls them a hundred thousand times a second.
+        self.append = self._records.append
+        self.next_seq = itertools.count(1).__next__
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(tuple(self._records))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def of(self, kind: type[R]) -> list[R]:
+        """Return the records of one kind, in order.
+
+        Args:
+            kind: The class of the records.
+        """
+        return [record for record in self._records if isinstance(record, kind)]
+
+    def lifecycle(self, plugin: str) -> list[LifecycleStep]:
+        """Return the steps of one plugin's life, in order.
+
+        Args:
+            plugin: The plugin's name.
+        """
+        return [step for step in self.of(LifecycleStep) if step.plugin == plugin]
+
+    def since(self, seq: int) -> list[Record]:
+        """Return the records that came after a number.
+
+        Args:
+            seq: The number of a record.
+        """
+        return [record for record in self._records if record.seq > seq]
+
+    def clear(self) -> None:
+        """Forget what happened; numbers go on."""
+        self._records.clear()

@@ -1,0 +1,237 @@
+"""The steps of one plugin's life, from its hooks to its routes, and the way back when a step fails."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..errors import PluginLoadError, PluginUnloadError
+from ..findings import find
+from ..locations import of_callable
+from ..nexus.context import Activity, activity
+from . import routes
+from .loaded import State, own_method
+from .stages import LogWatch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+    from ..nexus.kernel import Kernel
+    from .loaded import Loaded
+    from .stages import Stages
+
+__all__ = ("Life",)
+
+
+class Life:
+    """Takes the plugins of one app through their steps. Its coroutines run in the app's owner task.
+
+    Args:
+        kernel: The app's parts.
+        fastapi_app: Where routes are mounted.
+        stages: What runs hooks.
+        drain_limit: Seconds that events may take to come to rest.
+    """
+
+    def __init__(self, kernel: Kernel, fastapi_app: FastAPI, stages: Stages, drain_limit: float | None) -> None:
+        self._kernel = kernel
+        self._fastapi = fastapi_app
+        self._drain_limit = drain_limit
+        self.stages = stages
+        self.loaded: dict[str, Loaded] = {}
+        self.failed: dict[str, State] = {}
+
+    async def prepare(self, plugin: Loaded) -> None:
+        """Do what comes before initialize()."""
+        stages = self.stages
+        async with stages.stage(plugin, "Validation"):
+            await stages.hook(plugin, "Validation", "on_discover")
+            with LogWatch() as watch:
+                since = self.seq()
+                plugin.outcome = await stages.hook(plugin, "Validation", "on_validate")
+            if plugin.outcome is False:
+                raise stages.refused(plugin, "Validation", "on_validate", watch.seen, since)
+        async with stages.stage(plugin, "Loading"):
+            await stages.hook(plugin, "Loading", "on_load")
+            await self._apply_schema(plugin)
+        plugin.state = State.PREPARED
+
+    async def _apply_schema(self, plugin: Loaded) -> None:
+        async def schema() -> Any:
+            return plugin.instance.get_database_schema()
+
+        described = await self.stages.call(plugin, "Loading", "get_database_schema", schema)
+        if described:
+            plugin.undo_schema = await self._kernel.db.apply_schema(plugin.name, described)
+
+    def seq(self) -> int:
+        return self._kernel.journal.next_seq()
+
+    async def initialize(self, plugin: Loaded) -> None:
+        stages = self.stages
+        async with stages.stage(plugin, "Initialization"):
+            for name in ("on_initialize", "initialize"):
+                since = self.seq()
+                with LogWatch() as watch:
+                    if name == "initialize":
+                        outcome = await stages.call(plugin, "Initialization", name, own_method(plugin, name))
+                    else:
+                        outcome = await stages.hook(plugin, "Initialization", name)
+                self.judge(plugin, name, outcome, watch, since)
+        plugin.state = State.INITIALIZED
+
+    def judge(self, plugin: Loaded, name: str, outcome: object, watch: LogWatch, since: int) -> None:
+        plugin.outcome = outcome
+        if outcome is None and name == "initialize":
+            self._kernel.report(
+                find(
+                    "NX101",
+                    f"{plugin.label}: initialize() returned None, which the published framework takes for a refusal.",
+                    plugin=plugin.name,
+                    where=of_callable(type(plugin.instance).initialize),
+                )
+            )
+        elif outcome is not None and not outcome:
+            raise self.stages.refused(plugin, "Initialization", name, watch.seen, since)
+
+    async def activate(self, plugin: Loaded) -> None:
+        async with self.stages.stage(plugin, "Active"):
+            others = [other for other in self.loaded.values() if other is not plugin]
+            routes.mount(self._fastapi, plugin, others)
+            self._kernel.task_manager.activate(plugin.name)
+            await self.stages.hook(plugin, "Active", "on_enable")
+            plugin.instance.initialized = True
+            plugin.state = State.ACTIVE
+        self.announce("plugin.loaded", plugin)
+
+    @asynccontextmanager
+    async def undone_on_failure(self, plugin: Loaded) -> AsyncIterator[None]:
+        """Leave nothing of a plugin behind if the block fails.
+
+        Args:
+            plugin: The plugin.
+        """
+        __tracebackhide__ = True
+        try:
+            yield
+        except BaseException as error:
+            await self.undo(plugin, error)
+            raise
+
+    async def undo(self, plugin: Loaded, error: BaseException) -> None:
+        """Tell a plugin of its failure, and remove what it registered and what its schema made.
+
+        Args:
+            plugin: The plugin.
+            error: Why it failed.
+        """
+        if isinstance(error, Exception):
+            await self._tell(plugin, error)
+        await self.clean(plugin, failed=True)
+        if plugin.undo_schema is not None:
+            await plugin.undo_schema()
+            plugin.undo_schema = None
+        plugin.state = self.failed[plugin.name] = State.FAILED
+        self.announce("plugin.error", plugin, error=error)
+
+    async def _tell(self, plugin: Loaded, error: Exception) -> None:
+        """Run on_error with what the plugin itself raised; its own failure is a note on that."""
+        raised = error.__cause__ if isinstance(error, PluginLoadError) and error.__cause__ is not None else error
+        try:
+            await self.stages.hook(plugin, "Loading", "on_error", raised)
+        except PluginLoadError as second:
+            error.add_note(f"on_error() failed in turn: {second}")
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    async def shut_down(self, plugin: Loaded) -> None:
+        errors: list[PluginLoadError] = []
+
+        async def attempt(stage: str, name: str) -> None:
+            try:
+                if name == "shutdown":
+                    await self.stages.call(plugin, stage, name, own_method(plugin, name))
+                else:
+                    await self.stages.hook(plugin, stage, name)
+            except PluginLoadError as error:
+                errors.append(error)
+
+        async with self.stages.stage(plugin, "Shutdown"):
+            if plugin.state is State.ACTIVE:
+                try:
+                    await self.disable(plugin)
+                except PluginLoadError as error:
+                    errors.append(error)
+            await self.drain()
+            await attempt("Shutdown", "on_shutdown")
+            await attempt("Shutdown", "shutdown")
+            await self.drain()
+        await self.clean(plugin, failed=False)
+        async with self.stages.stage(plugin, "Unloaded"):
+            await attempt("Unloaded", "on_unload")
+        plugin.state = State.UNLOADED
+        plugin.instance.initialized = False
+        self.announce("plugin.unloaded", plugin)
+        if errors:
+            raise _unload_error(plugin, errors)
+
+    async def drain(self) -> None:
+        doing = activity.get()
+        if doing is None or doing.kind not in {"handler", "job", "request"}:
+            await self._kernel.event_bus.drain(self._drain_limit)
+
+    async def disable(self, plugin: Loaded) -> None:
+        try:
+            await self.stages.hook(plugin, "Disabled", "on_disable")
+        finally:
+            await self._kernel.task_manager.stop(plugin.name)
+            routes.unmount(self._fastapi, plugin)
+
+    async def clean(self, plugin: Loaded, *, failed: bool) -> None:
+        """Remove what the plugin registered."""
+        routes.unmount(self._fastapi, plugin)
+        await self._kernel.task_manager.stop(plugin.name)
+        left = self._kernel.owned_by(plugin.name)
+        if left and not failed:
+            for handle in left:
+                self._kernel.report(
+                    find(
+                        "NX106",
+                        f"{plugin.label} did not release its {handle.kind} {handle.name!r}.",
+                        plugin=plugin.name,
+                        where=handle.where,
+                    )
+                )
+        for handle in left:
+            handle()
+        if self.loaded.get(plugin.name) is plugin:
+            del self.loaded[plugin.name]
+
+    def announce(self, name: str, plugin: Loaded, error: BaseException | None = None) -> None:
+        data = {"plugin_id": plugin.name}
+        if error is not None:
+            data["error"] = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
+            data["stage"] = getattr(error, "stage", "")
+        token = activity.set(Activity("host", self._kernel))
+        try:
+            self._kernel.event_bus.publish_now(name, data, source="PluginManager")
+        finally:
+            activity.reset(token)
+
+
+def _unload_error(plugin: Loaded, errors: list[PluginLoadError]) -> PluginUnloadError:
+    first = errors[0]
+    error = PluginUnloadError(
+        first.what,
+        where=first.where,
+        why="\n".join([first.why, *(other.what for other in errors[1:])]).strip(),
+        fix=first.fix,
+        plugin=plugin.name,
+    )
+    causes = [one.__cause__ for one in errors if isinstance(one.__cause__, Exception)]
+    error.__cause__ = (
+        causes[0] if len(causes) == 1 else ExceptionGroup(f"shutdown of {plugin.name}", causes) if causes else None
+    )
+    return error

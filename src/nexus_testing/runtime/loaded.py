@@ -1,0 +1,91 @@
+"""What the runtime knows of one plugin."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from ..errors import PluginLoadError
+    from ..manifest import Manifest
+    from .discovery import Site
+
+__all__ = ("RECORD", "Loaded", "State", "own_method")
+
+RECORD = "_nexus_record"
+"""The attribute of an instance that holds what is known of it."""
+
+
+class State(enum.Enum):
+    """Where a plugin stands in its life."""
+
+    NEW = "new"
+    PREPARED = "prepared"
+    INITIALIZED = "initialized"
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    UNLOADED = "unloaded"
+    FAILED = "failed"
+
+
+class Loaded:
+    """One plugin of an app: where it comes from, its instance, and what has been done for it.
+
+    Args:
+        site: Where it is, if it is in a folder of its own.
+        manifest: What its manifest says, if it has one.
+    """
+
+    def __init__(self, site: Site | None, manifest: Manifest | None) -> None:
+        self.site = site
+        self.manifest = manifest
+        self.instance: Any = None
+        self.host: Any = None
+        self.state = State.NEW
+        self.routes: list[Any] = []
+        self.undo_schema: Callable[[], Awaitable[None]] | None = None
+        self.by_author = False
+        self.outcome: object = True
+        self.refusal: PluginLoadError | None = None
+        self.requires: list[str] = []
+        self._name: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The plugin's name: fixed once it is loaded, what it says itself until then."""
+        if self._name is not None:
+            return self._name
+        if self.instance is not None:
+            return str(getattr(self.instance, "name", None) or type(self.instance).__name__)
+        return self.site.name if self.site is not None else "?"
+
+    def fix_name(self) -> None:
+        """Let the name be what the plugin says now."""
+        self._name = self.name
+
+    @property
+    def folder(self) -> Path | None:
+        """The plugin's folder."""
+        return self.site.folder if self.site is not None else None
+
+    @property
+    def label(self) -> str:
+        """How messages speak of it."""
+        return f"plugin {self.name!r}"
+
+
+def own_method(plugin: Loaded, name: str) -> Any:
+    """Return a plugin's own initialize() or shutdown(), past what the host put before it for authors who call it.
+
+    Args:
+        plugin: The plugin.
+        name: The method's name.
+    """
+    before = plugin.instance.__dict__.get(name)
+    if before is None or (isinstance(before, functools.partial) and plugin in before.args):
+        return getattr(type(plugin.instance), name).__get__(plugin.instance)
+    return before

@@ -1,0 +1,170 @@
+"""The one task in which everything that an app does to its plugins happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from ..errors import LifecycleError, LoopError
+from ..locations import caller
+from ..nexus.context import activity
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ("Owner",)
+
+T = TypeVar("T")
+
+
+class _Job(NamedTuple):
+    operation: Callable[[], Awaitable[Any]]
+    result: asyncio.Future[Any]
+    context: contextvars.Context
+
+
+class Owner:
+    """An actor on the test's loop: operations run one after the other, in a task of their own.
+
+    A task group that a plugin opens in `initialize()` may only be closed by the task that opened it. Fixtures,
+    tests and finalizers run in many tasks; the owner is one. It lives from the first operation to `close`.
+
+    Args:
+        name: The name of the task.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._jobs: deque[_Job] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._current: _Job | None = None
+        self._pushed: dict[contextvars.ContextVar[Any], object] = {}
+        self._closing = False
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def inside(self) -> bool:
+        """Whether the running code is an operation of this owner."""
+        try:
+            return self._task is not None and asyncio.current_task() is self._task
+        except RuntimeError:
+            return False
+
+    def bind(self) -> asyncio.AbstractEventLoop:
+        """Make the running loop the owner's, for good, and return it.
+
+        Raises:
+            LoopError: If it is another's.
+        """
+        __tracebackhide__ = True
+        loop = asyncio.get_running_loop()
+        if self.loop is None:
+            self.loop = loop
+        elif self.loop is not loop:
+            raise LoopError(
+                "The app is used on a second event loop; it was started on another one.",
+                where=caller(),
+                why="a fixture and its test run on different loops, or the app outlived the test that started it",
+                fix="Let both run on one loop: @pytest.mark.asyncio(loop_scope='module') on the test and "
+                "@pytest_asyncio.fixture(loop_scope='module') on the fixture, or make the app in the test's own fixture.",
+            )
+        return loop
+
+    async def run(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Run an operation in the owner's task and return its result; from inside of one, run it at once.
+
+        Args:
+            operation: What to run.
+
+        Raises:
+            LoopError: If the running loop is not the owner's.
+            LifecycleError: If the owner was closed.
+        """
+        __tracebackhide__ = True
+        if self.inside:
+            return await operation()
+        loop = self.bind()
+        if self._closing:
+            raise LifecycleError("The app is shut down.", where=caller(), fix="Make a new one: create_test_app().")
+        if self._task is None:
+            self._task = loop.create_task(self._work(), name=self._name, context=contextvars.Context())
+        job = _Job(operation, loop.create_future(), contextvars.copy_context())
+        self._jobs.append(job)
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        try:
+            return await asyncio.shield(job.result)
+        except asyncio.CancelledError:
+            await self._abandon(job)
+            raise
+
+    async def _abandon(self, job: _Job) -> None:
+        """Stop an operation whose caller was cancelled, and wait until it has stopped."""
+        if job in self._jobs:
+            self._jobs.remove(job)
+        elif self._current is job and self._task is not None and not job.result.done():
+            self._task.cancel()
+            await asyncio.wait([job.result])
+            self._task.uncancel()
+
+    async def close(self) -> None:
+        """End the task. Nothing runs in it any more."""
+        self._closing = True
+        task = self._task
+        if task is None or task.done() or self.inside:
+            return
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        await asyncio.wait([task])
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            while not self._jobs:
+                if self._closing:
+                    return
+                self._wake = loop.create_future()
+                try:
+                    await self._wake
+                except asyncio.CancelledError:
+                    # A task group that a plugin holds cancels the task that opened it when one of its
+                    # children fails. The failure comes out where the plugin closes the group.
+                    if loop.is_closed() or self._closing:
+                        return
+                finally:
+                    self._wake = None
+            job = self._current = self._jobs.popleft()
+            self._adopt(job.context)
+            try:
+                result = await job.operation()
+            except asyncio.CancelledError as error:
+                self._settle(job, error)
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked for the operation
+                self._settle(job, error)
+            else:
+                if not job.result.done():
+                    job.result.set_result(result)
+            finally:
+                self._current = None
+
+    @staticmethod
+    def _settle(job: _Job, error: BaseException) -> None:
+        if job.result.done():
+            return
+        if isinstance(error, asyncio.CancelledError):
+            job.result.cancel()
+        else:
+            job.result.set_exception(error)
+            # Nobody may be left to ask for it, if the caller was cancelled.
+            job.result.exception()
+
+    def _adopt(self, context: contextvars.Context) -> None:
+        """Let the operation see the context variables of the code that asked for it."""
+        for variable, value in context.items():
+            if variable is not activity and self._pushed.get(variable, self) is not value:
+                self._pushed[variable] = value
+                variable.set(value)
+        activity.set(context.get(activity))

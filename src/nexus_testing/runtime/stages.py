@@ -1,0 +1,262 @@
+"""Running a plugin's hooks: within a limit, on record, and with failures that say where and why."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import sys
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import NexusTestingError, PluginLoadError
+from ..limits import HOOK_LIMIT, limit
+from ..locations import Location, of_callable, of_exception
+from ..nexus.context import Activity, activity
+from ..records import LifecycleStep, Query, ServiceLookup
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from ..nexus.kernel import Kernel
+    from .loaded import Loaded
+
+__all__ = ("Logged", "LogWatch", "Stages")
+
+
+class Logged(NamedTuple):
+    """A message that a plugin logged while a hook ran, and the exception that it was handling."""
+
+    message: str
+    where: Location
+    error: BaseException | None
+
+
+class LogWatch(logging.Handler):
+    """Keeps the errors that are logged while a hook runs: a plugin that catches one may say no more than False."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[Logged] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
+        self.seen.append(
+            Logged(record.getMessage(), Location(record.pathname, record.lineno, record.funcName or ""), error)
+        )
+
+    def __enter__(self) -> LogWatch:
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        logging.getLogger().removeHandler(self)
+
+
+class Stages:
+    """Runs hooks for one app.
+
+    Args:
+        kernel: The app's parts.
+        hook_limit: Seconds that one hook may take.
+    """
+
+    def __init__(self, kernel: Kernel, hook_limit: float | None = HOOK_LIMIT) -> None:
+        self._kernel = kernel
+        self._limit = hook_limit
+
+    @asynccontextmanager
+    async def stage(self, plugin: Loaded, name: str) -> AsyncIterator[None]:
+        """Record a step of a plugin's life around a block.
+
+        Args:
+            plugin: The plugin.
+            name: The step's name.
+        """
+        started = time.perf_counter()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self.record(plugin, name, time.perf_counter() - started, error)
+
+    def record(self, plugin: Loaded, name: str, duration: float = 0.0, error: BaseException | None = None) -> None:
+        """Record a step of a plugin's life.
+
+        Args:
+            plugin: The plugin.
+            name: The step's name.
+            duration: How long it took, in seconds.
+            error: What ended it.
+        """
+        journal = self._kernel.journal
+        outcome = "ok" if error is None else "failed"
+        journal.append(
+            LifecycleStep(journal.next_seq(), self._kernel.clock.time(), plugin.name, name, outcome, duration, error)
+        )
+
+    async def hook(self, plugin: Loaded, stage: str, name: str, *args: object) -> Any:
+        """Run an optional hook, if the plugin has it.
+
+        Args:
+            plugin: The plugin.
+            stage: The stage that the hook belongs to.
+            name: The hook's name.
+            *args: What the hook is given.
+
+        Raises:
+            PluginLoadError: If it fails.
+        """
+        method = getattr(plugin.instance, name, None)
+        if method is None or _does_nothing(method):
+            return None
+        return await self.call(plugin, stage, name, method, *args)
+
+    async def call(
+        self, plugin: Loaded, stage: str, name: str, method: Callable[..., Any], *args: object
+    ) -> Any:
+        """Run a hook.
+
+        Args:
+            plugin: The plugin.
+            stage: The stage that the hook belongs to.
+            name: The hook's name.
+            method: The hook.
+            *args: What the hook is given.
+
+        Raises:
+            PluginLoadError: If it is not async, raises or takes too long; the plugin's own exception is the cause.
+        """
+        __tracebackhide__ = True
+        token = activity.set(Activity("hook", self._kernel, plugin.name))
+        task = asyncio.current_task()
+        asked = task.cancelling() if task is not None else 0
+        try:
+            result = method(*args)
+            if not inspect.isawaitable(result):
+                raise _not_async(plugin, stage, name, method)
+            async with limit(self._limit):
+                return await result
+        except NexusTestingError as error:
+            if isinstance(error, PluginLoadError) and error.plugin == plugin.name:
+                raise
+            raise self._failed(plugin, stage, name, error) from error
+        except TimeoutError as error:
+            if isinstance(error.__cause__, asyncio.CancelledError):
+                raise self._hung(plugin, stage, name, method, error) from error
+            raise self._failed(plugin, stage, name, error) from error
+        except asyncio.CancelledError as error:
+            if task is not None and task.cancelling() > asked:
+                raise
+            raise self._failed(plugin, stage, name, error) from error
+        except Exception as error:
+            raise self._failed(plugin, stage, name, error) from error
+        finally:
+            activity.reset(token)
+
+    def _failed(self, plugin: Loaded, stage: str, name: str, error: BaseException) -> PluginLoadError:
+        return PluginLoadError(
+            f"{plugin.label.capitalize()} failed in {name}(): {type(error).__name__}: {error}",
+            stage=stage,
+            where=of_exception(error, plugin.folder) or of_callable(getattr(plugin.instance, name, None)),
+            why="" if not isinstance(error, asyncio.CancelledError) else "the hook was cancelled, by nobody of ours",
+            fix="Mend the line above; what it raised is the cause of this error.",
+            plugin=plugin.name,
+        )
+
+    def _hung(
+        self, plugin: Loaded, stage: str, name: str, method: Callable[..., Any], error: BaseException
+    ) -> PluginLoadError:
+        return PluginLoadError(
+            f"{plugin.label.capitalize()} did not come back from {name}() within {self._limit} s.",
+            stage=stage,
+            where=of_exception(error, plugin.folder) or of_callable(method),
+            why="it was waiting at the line above",
+            fix="Let the hook end and do long work in a background task, or raise the limit: "
+            "nexus_hook_timeout in pytest's configuration.",
+            plugin=plugin.name,
+        )
+
+    def refused(
+        self, plugin: Loaded, stage: str, name: str, logged: list[Logged], since: int
+    ) -> PluginLoadError:
+        """Make the error of a hook that returned False: with what it logged, else with what it missed.
+
+        Args:
+            plugin: The plugin.
+            stage: The stage that the hook belongs to.
+            name: The hook's name.
+            logged: What was logged while it ran.
+            since: The number of the journal's last record before it ran.
+        """
+        cause = next((one for one in reversed(logged) if one.error is not None), None) or (
+            logged[-1] if logged else None
+        )
+        if cause is not None:
+            where: Location | None = cause.where
+            if cause.error is not None:
+                where = of_exception(cause.error, plugin.folder) or where
+            why = f"it logged {cause.message!r} at {cause.where}"
+            if cause.error is not None:
+                why += f"\nafter it had caught {type(cause.error).__name__}: {cause.error}"
+            fix = "Mend the line above."
+        else:
+            where = of_callable(getattr(plugin.instance, name, None))
+            missed = self._missed(plugin, since)
+            why = "it raised nothing and logged no error"
+            if missed:
+                why += "; it asked for these and did not get them:\n" + "\n".join(missed)
+                fix = "Give it what it misses, for services with the fixture nexus_services: " "{'name': object}."
+            else:
+                why += "; it asked for nothing that was not there"
+                fix = f"Log the reason before `return False` in {name}(), or end it with `return True`."
+        error = PluginLoadError(
+            f"{plugin.label.capitalize()} refused to start: {name}() returned {plugin.outcome!r}.",
+            stage=stage,
+            where=where,
+            why=why,
+            fix=fix,
+            plugin=plugin.name,
+        )
+        error.__cause__ = cause.error if cause is not None else None
+        return error
+
+    def _missed(self, plugin: Loaded, since: int) -> list[str]:
+        lines: dict[str, None] = {}
+        for record in self._kernel.journal.since(since):
+            if record_of(record, plugin.name):
+                if isinstance(record, ServiceLookup):
+                    lines[f"service {record.name!r}"] = None
+                elif isinstance(record, Query):
+                    lines[f"key {record.key!r} of the database"] = None
+        for key in sorted(getattr(getattr(plugin.instance, "config", None), "missed", ())):
+            lines[f"configuration key {key!r}"] = None
+        return list(lines)
+
+
+def record_of(record: object, plugin: str) -> bool:
+    """Say whether a record is of something that a plugin looked for and did not find."""
+    return isinstance(record, ServiceLookup | Query) and not record.found and record.plugin == plugin
+
+
+def _does_nothing(method: object) -> bool:
+    """Say whether a hook is the one that the framework's own classes have: empty, so that running it shows nothing."""
+    return getattr(getattr(method, "__func__", None), "__module__", "") == "nexus_testing.nexus.plugins.hooks" and (
+        getattr(method, "__name__", "") not in {"on_validate"}
+    )
+
+
+def _not_async(plugin: Loaded, stage: str, name: str, method: object) -> PluginLoadError:
+    return PluginLoadError(
+        f"{plugin.label.capitalize()}: {name}() is not async.",
+        stage=stage,
+        where=of_callable(method),
+        why="it was called and returned something that cannot be awaited",
+        fix=f"Write `async def {name}`.",
+        plugin=plugin.name,
+    )

@@ -1,0 +1,135 @@
+"""Apps that tests and fixtures made and left open, and the plugin that an author's fixture makes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+    from nexus_testing.app import App
+
+__all__ = ("adopting", "close", "closing_what_it_makes", "open_apps", "run_on_loop_of")
+
+_open: list[Any] = []
+
+
+def open_apps() -> list[Any]:
+    """Return the list of apps that are open; it is empty while nothing of the library is imported."""
+    module = sys.modules.get("nexus_testing.app")
+    if module is not None and module._tracked is not _open:
+        module.track_apps(_open)
+    return _open
+
+
+def run_on_loop_of(app: App, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on an app's loop, from code that pytest runs between two uses of it.
+
+    Args:
+        app: The app.
+        coroutine: What to run.
+    """
+    __tracebackhide__ = True
+    loop = app.loop
+    assert loop is not None  # noqa: S101 - the app is running
+    return loop.run_until_complete(coroutine)
+
+
+def close(apps: list[Any]) -> None:
+    """Shut apps down, the newest first.
+
+    Args:
+        apps: The apps.
+
+    Raises:
+        Exception: What went wrong; an ExceptionGroup if several things did.
+    """
+    __tracebackhide__ = True
+    errors: list[Exception] = []
+    for app in reversed(apps):
+        loop = app.loop
+        try:
+            if loop is not None and loop.is_running():
+                continue
+            if loop is None or loop.is_closed():
+                app._close()
+            else:
+                loop.run_until_complete(app.shutdown())
+        except Exception as error:  # noqa: BLE001 - each app gets its turn; all are raised below
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup("apps that the tests left open could not be shut down", errors)
+
+
+def closing_what_it_makes(request: Any) -> tuple[list[Any], set[int]]:
+    """Have the apps that a fixture is about to make shut down after its own teardown.
+
+    Args:
+        request: The fixture's request.
+
+    Returns:
+        The list to put them into, and the identities of those that are there already.
+    """
+    made: list[Any] = []
+    request.addfinalizer(functools.partial(close, made))
+    return made, {id(app) for app in open_apps()}
+
+
+def adopting(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
+    """Set up an author's fixture `plugin`: the app first, then the fixture, then take in what it made.
+
+    Args:
+        fixturedef: pytest's definition of the fixture.
+        request: The fixture's request.
+    """
+    __tracebackhide__ = True
+    from nexus_testing.errors import LifecycleError
+    from nexus_testing.locations import of_callable
+
+    if fixturedef.scope != "function":
+        raise LifecycleError(
+            f"The fixture `plugin` has the scope {fixturedef.scope!r}; each test has an app of its own.",
+            where=of_callable(fixturedef.func),
+            fix="Leave the scope out: @pytest.fixture.",
+        )
+    app = request.getfixturevalue("nexus_app")
+    value = yield
+    from nexus_testing.nexus.plugins import BasePlugin
+
+    if not isinstance(value, BasePlugin):
+        return value
+    run_on_loop_of(app, app.adopt(value))
+
+    def give_back() -> None:
+        app.close_clients()
+        if app.is_running:
+            run_on_loop_of(app, app.release(value))
+
+    request.addfinalizer(give_back)
+    return value
+
+
+def is_authors(fixturedef: Any) -> bool:
+    """Say whether a fixture was written by the author of the tests, and not by an installed pytest plugin.
+
+    Args:
+        fixturedef: pytest's definition of the fixture.
+    """
+    file = getattr(sys.modules.get(fixturedef.func.__module__), "__file__", "") or ""
+    return "site-packages" not in file
+
+
+def has_plugin_fixture(request: Any) -> bool:
+    """Say whether the test uses an author's fixture `plugin`.
+
+    Args:
+        request: A fixture's request.
+    """
+    if "plugin" not in request.fixturenames:
+        return False
+    definitions = request.session._fixturemanager.getfixturedefs("plugin", request.node)
+    return bool(definitions) and is_authors(definitions[-1])

@@ -1,0 +1,153 @@
+"""Coroutine tests and fixtures that run without a mark, an option or a mode."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+__all__ = ("asyncio_mark", "loop_scope_of", "on_loop_of_test", "silence_unset_scope")
+
+_RUNNERS = {"asyncio", "anyio", "trio"}
+_SCOPES = ("function", "class", "module", "package", "session")
+# What pytest-asyncio reads off a fixture function; a test pins both names.
+_FLAG = "_force_asyncio_fixture"
+_SCOPE = "_loop_scope"
+
+
+def has_asyncio(config: pytest.Config) -> bool:
+    """Say whether pytest-asyncio is at work.
+
+    Args:
+        config: pytest's configuration.
+    """
+    return config.pluginmanager.hasplugin("asyncio")
+
+
+def _is_auto(config: pytest.Config) -> bool:
+    def said(name: str) -> object:
+        try:
+            return config.getoption(name, None) or config.getini(name)
+        except (ValueError, KeyError):
+            return None
+
+    return "auto" in {str(said("asyncio_mode")), str(said("anyio_mode"))} or said("trio_mode") is True
+
+
+def is_coroutine(function: object) -> bool:
+    """Say whether a function is a coroutine function or an async generator function."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def silence_unset_scope(config: pytest.Config) -> None:
+    """Keep pytest-asyncio's advice about an unset option from ending runs in which warnings are errors.
+
+    Args:
+        config: pytest's configuration.
+    """
+    if has_asyncio(config) and not config.getini("asyncio_default_fixture_loop_scope"):
+        import warnings
+
+        warnings.filterwarnings(
+            "ignore", message=r"(?s).*asyncio_default_fixture_loop_scope", category=pytest.PytestDeprecationWarning
+        )
+
+
+def asyncio_mark(
+    collector: pytest.Module | pytest.Class, name: str, obj: object, in_play: Callable[[], bool]
+) -> AbstractContextManager[None]:
+    """Mark a coroutine test for pytest-asyncio, while it is collected, if nobody else will run it.
+
+    Args:
+        collector: Where it was found.
+        name: The test's name.
+        obj: The test function.
+        in_play: Says whether the test is one of a plugin or uses a fixture of ours.
+    """
+    from contextlib import contextmanager, nullcontext
+
+    function: Any = getattr(obj, "__func__", obj)
+    inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
+    if (
+        not inspect.iscoroutinefunction(inner)
+        or not collector.funcnamefilter(name)
+        or not has_asyncio(collector.config)
+        or _is_auto(collector.config)
+    ):
+        return nullcontext()
+    own: list[Any] = list(getattr(function, "pytestmark", []))
+    marks = {mark.name for mark in own} | {mark.name for mark in collector.iter_markers()}
+    if marks & _RUNNERS or not in_play():
+        return nullcontext()
+
+    @contextmanager
+    def marked() -> Generator[None, None, None]:
+        before = function.__dict__.get("pytestmark", None)
+        function.pytestmark = [*own, pytest.mark.asyncio.mark]
+        try:
+            yield
+        finally:
+            if before is None:
+                del function.pytestmark
+            else:
+                function.pytestmark = before
+
+    return marked()
+
+
+def loop_scope_of(item: pytest.Item) -> str:
+    """Return the scope of the loop that a test runs on.
+
+    Args:
+        item: The test.
+    """
+    mark = item.get_closest_marker("asyncio")
+    said = (mark.kwargs.get("loop_scope") or mark.kwargs.get("scope")) if mark is not None else None
+    return str(said or item.config.getini("asyncio_default_test_loop_scope") or "function")
+
+
+def on_loop_of_test(fixturedef: Any, request: Any) -> None:
+    """Let pytest-asyncio run an async fixture on the loop of the test that asks for it.
+
+    Args:
+        fixturedef: pytest's definition of the fixture.
+        request: The fixture's request.
+    """
+    function = getattr(fixturedef.func, "__func__", fixturedef.func)
+    if getattr(function, _SCOPE, None) and not getattr(function, "_nexus_flagged", False):
+        return
+    scope = fixturedef.scope
+    node = request.node
+    if isinstance(node, pytest.Item):
+        wanted = loop_scope_of(node)
+        scope = max(scope, wanted, key=_SCOPES.index)
+    before = {name: function.__dict__[name] for name in (_FLAG, _SCOPE) if name in function.__dict__}
+    setattr(function, _FLAG, True)
+    setattr(function, _SCOPE, scope)
+    function._nexus_flagged = True
+
+    def undo() -> None:
+        for name in (_FLAG, _SCOPE):
+            if name in before:
+                setattr(function, name, before[name])
+            else:
+                function.__dict__.pop(name, None)
+        function.__dict__.pop("_nexus_flagged", None)
+
+    request.addfinalizer(undo)
+
+
+def runs_elsewhere(request: Any) -> bool:
+    """Say whether another plugin than pytest-asyncio runs the coroutines of a test.
+
+    Args:
+        request: A fixture's request.
+    """
+    return "anyio_backend" in request.fixturenames or any(
+        request.node.get_closest_marker(name) is not None for name in ("anyio", "trio")
+    )

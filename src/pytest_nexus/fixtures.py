@@ -1,0 +1,185 @@
+"""The fixtures. Each is built when a test asks for it, and imports what it needs then."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import apps, places, settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from nexus_testing.app import App
+    from nexus_testing.client import Client
+    from nexus_testing.nexus.database import MemoryDatabase
+    from nexus_testing.nexus.events import EventBus
+    from nexus_testing.nexus.services import ServiceRegistry
+    from nexus_testing.records import Journal
+
+__all__ = (
+    "event_bus",
+    "nexus_app",
+    "nexus_config",
+    "nexus_db",
+    "nexus_journal",
+    "nexus_plugin_config",
+    "nexus_plugins",
+    "nexus_services",
+    "nexus_stubs",
+    "service_registry",
+    "test_client",
+)
+
+OPTIONS = ("nexus_plugins", "nexus_config", "nexus_plugin_config", "nexus_services", "nexus_stubs")
+OURS = frozenset(__all__)
+_VALUES = pytest.StashKey[dict[str, Any]]()
+
+
+@pytest.fixture
+def nexus_plugins(request: pytest.FixtureRequest) -> Any:
+    """The plugins under test: names, paths, classes or instances; None for the one that the test file is about."""
+    return _default(request.config, "nexus_plugins")
+
+
+@pytest.fixture
+def nexus_config(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The app's configuration."""
+    return dict(_default(request.config, "nexus_config"))
+
+
+@pytest.fixture
+def nexus_plugin_config(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The configuration of the plugin under test."""
+    return dict(_default(request.config, "nexus_plugin_config"))
+
+
+@pytest.fixture
+def nexus_services(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Services to register before the plugin is loaded, by name."""
+    return dict(_default(request.config, "nexus_services"))
+
+
+@pytest.fixture
+def nexus_stubs(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Plugins to be taken for loaded, with their versions, by name."""
+    return dict(_default(request.config, "nexus_stubs"))
+
+
+def _default(config: pytest.Config, name: str) -> Any:
+    said = config.stash[settings.KEY]
+    if name == "nexus_plugins":
+        return list(said.plugins) or None
+    if name == "nexus_services":
+        return {key: _object(key, value) for key, value in said.services.items()}
+    return getattr(said, name.removeprefix("nexus_"))
+
+
+def _object(name: str, place: str) -> Any:
+    module, _, path = place.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise pytest.UsageError(
+            f"nexus_services in pytest's configuration: {name} = {place} cannot be found: {error}."
+        ) from error
+    return found
+
+
+def options_of(request: Any) -> dict[str, Any]:
+    """Return the values of the fixtures that configure an app, before any event loop runs.
+
+    Args:
+        request: The request of `nexus_app`.
+    """
+    # Five more fixtures would cost each test a fifth of a millisecond, and hardly one overrides them.
+    definitions = request.session._fixturemanager
+    values = {
+        name: request.getfixturevalue(name)
+        if len(definitions.getfixturedefs(name, request.node) or ()) > 1
+        else _default(request.config, name)
+        for name in OPTIONS
+    }
+    request.node.stash[_VALUES] = values
+    return values
+
+
+@pytest.fixture
+async def nexus_app(request: pytest.FixtureRequest) -> AsyncIterator[App]:
+    """The app, up, with the plugin under test loaded, or about to be given by the fixture `plugin`."""
+    __tracebackhide__ = True
+    from nexus_testing.app import create_test_app
+
+    values = request.node.stash[_VALUES]
+    app = create_test_app(config=values["nexus_config"], services=values["nexus_services"], stubs=values["nexus_stubs"])
+    case = request.instance
+    binds = hasattr(case, "bind") and hasattr(case, "_nexus_app")
+    async with app:
+        project = request.config.stash[places.KEY].project(request.path)
+        own = apps.has_plugin_fixture(request)
+        targets = values["nexus_plugins"]
+        if targets is None:
+            targets = [site.folder if site.entry_point is None else site.name for site in project.under_test()] if (
+                not own
+            ) else []
+        if own:
+            site = project.nearest()
+            if site is not None:
+                app.backend.plugin_configs[site.name] = values["nexus_plugin_config"]
+        else:
+            for target in targets:
+                await app.load_plugin(target, values["nexus_plugin_config"])
+        if binds:
+            case.bind(app)
+        yield app
+        if binds:
+            case.bind(None)
+        app.close_clients()
+
+
+@pytest.fixture
+def test_client(nexus_app: App) -> Client:
+    """A client of the app: httpx's AsyncClient, with users, WebSockets and streams."""
+    return nexus_app.client()
+
+
+# pytest would take the fixture for a test where somebody imports it.
+test_client.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def event_bus(nexus_app: App) -> EventBus:
+    """The app's event bus, with assertions."""
+    return nexus_app.event_bus
+
+
+@pytest.fixture
+def service_registry(nexus_app: App) -> ServiceRegistry:
+    """The app's service registry."""
+    return nexus_app.service_registry
+
+
+@pytest.fixture
+def nexus_db(nexus_app: App) -> MemoryDatabase:
+    """The app's database."""
+    return nexus_app.db
+
+
+@pytest.fixture
+def nexus_journal(nexus_app: App) -> Journal:
+    """Everything that happened in the app, in order."""
+    return nexus_app.journal
+
+
+@pytest.fixture
+def respx_mock(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """respx's router, started; configured by the mark `respx`."""
+    import respx
+
+    mark = request.node.get_closest_marker("respx")
+    with respx.mock(**mark.kwargs) if mark is not None else respx.mock as router:
+        yield router

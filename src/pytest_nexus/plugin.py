@@ -1,0 +1,279 @@
+"""The hooks. What they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import apps, coroutines, fixtures, places, settings
+from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
+from .fixtures import respx_mock  # noqa: F401 - as above; it is no name of ours
+from .report import _OUTPUT
+from .report import KEY as REPORT
+from .report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_UNDO = pytest.StashKey[Any]()
+_UNAWAITED: list[Any] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the options."""
+    settings.add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Decide what `import nexus` finds, before any code of the author's is imported."""
+    from nexus_testing.errors import NexusTestingError
+    from nexus_testing.namespace import install
+
+    said = early_config.stash[settings.KEY] = settings.read(early_config)
+    root = early_config.rootpath
+    try:
+        early_config.stash[_UNDO] = install(said.backend, look_in=[root])
+    except NexusTestingError as error:
+        raise pytest.UsageError(str(error)) from error
+    early_config.stash[REPORT] = Report()
+    here = early_config.stash[places.KEY] = places.Places(root, said.plugins)
+    here.prepare(root)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Set what holds for every app, and keep advice about event loops from ending the run."""
+    coroutines.silence_unset_scope(config)
+    if config.pluginmanager.is_blocked("respx"):
+        config.addinivalue_line("markers", "respx(…): configure the fixture respx_mock, as respx does.")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take everything back."""
+    undo = config.stash.get(_UNDO, None)
+    if undo is not None:
+        undo()
+    importer = sys.modules.get("nexus_testing.runtime.importer")
+    if importer is not None:
+        importer.finder.close()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which framework runs the plugins."""
+    from nexus_testing._version import __version__
+    from nexus_testing.namespace import platform_installed
+
+    said = config.stash[settings.KEY]
+    line = f"nexus-testing: {__version__}, backend {said.backend}"
+    if said.backend == "embedded" and platform_installed():
+        line += " (nexus-platform is installed and not used)"
+    return line
+
+
+# -- collection ----------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a plugin's folder as a folder: pytest must not import its `__init__.py` under a name of its own."""
+    if not os.path.isfile(f"{path}/manifest.json"):
+        return None
+    parent.config.stash[places.KEY].prepare(path)
+    from nexus_testing.runtime.discovery import is_plugin_folder
+
+    return pytest.Dir.from_parent(parent, path=path) if is_plugin_folder(path) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
+    """Make the plugins that a test file can see importable before it is imported."""
+    parent.config.stash[places.KEY].prepare(module_path)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> Generator[None, Any, Any]:
+    """Mark coroutine tests that nobody else would run, and give test classes of ours their app."""
+
+    def in_play() -> bool:
+        if collector.config.stash[places.KEY].near(collector.path):
+            return True
+        cls = getattr(collector, "obj", None) if isinstance(collector, pytest.Class) else None
+        manager: Any = collector.session._fixturemanager
+        info = manager.getfixtureinfo(collector, obj, cls)
+        return bool(fixtures.OURS.intersection(info.names_closure)) or _is_case(cls)
+
+    with coroutines.asyncio_mark(collector, name, obj, in_play):
+        made = yield
+    if isinstance(collector, pytest.Class) and _is_case(collector.obj):
+        for item in made if isinstance(made, list) else [made]:
+            if isinstance(item, pytest.Function) and "nexus_app" not in item.fixturenames:
+                item.fixturenames.insert(0, "nexus_app")
+    return made
+
+
+def _is_case(cls: object) -> bool:
+    module = sys.modules.get("nexus_testing.case")
+    return module is not None and isinstance(cls, type) and issubclass(cls, module.Case)
+
+
+# -- running -------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let the library know which file the test is in."""
+    here = item.config.stash[places.KEY]
+    discovery = sys.modules.get("nexus_testing.runtime.discovery")
+    before = discovery.set_project(here.project(item.path)) if discovery is not None else None
+    try:
+        return (yield)
+    finally:
+        if discovery is not None:
+            discovery.set_project(before)
+
+
+def _in_play(request: Any) -> bool:
+    return bool(fixtures.OURS.intersection(request.fixturenames)) or request.config.stash[places.KEY].near(
+        request.path
+    )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
+    """Run async fixtures on the test's loop, shut down the apps that fixtures make, take in the fixture `plugin`."""
+    name = fixturedef.argname
+    if coroutines.is_coroutine(fixturedef.func) and _in_play(request) and not coroutines.runs_elsewhere(request):
+        if coroutines.has_asyncio(request.config):
+            coroutines.on_loop_of_test(fixturedef, request)
+        elif name in fixtures.OURS:
+            raise pytest.UsageError(
+                f"The fixture {name!r} needs pytest-asyncio, which is switched off.\n"
+                "fix: take `-p no:asyncio` out of the command line or of addopts."
+            )
+    if name == "nexus_app" and fixturedef.func.__module__ == fixtures.__name__:
+        _configure_library(request.config)
+        fixtures.options_of(request)
+    if name == "plugin" and apps.is_authors(fixturedef) and _in_play(request):
+        return (yield from apps.adopting(fixturedef, request))
+    if name in fixtures.OURS or "nexus_testing.app" not in sys.modules:
+        return (yield)
+    _configure_library(request.config)
+    made, before = apps.closing_what_it_makes(request)
+    try:
+        return (yield)
+    finally:
+        made += [app for app in apps.open_apps() if id(app) not in before]
+
+
+def _configure_library(config: pytest.Config) -> None:
+    """Tell the library what the configuration says; once the library is there at all."""
+    if config.stash.get(_CONFIGURED, False):
+        return
+    config.stash[_CONFIGURED] = True
+    import nexus_testing.nexus
+    from nexus_testing.app import Defaults, set_defaults
+    from nexus_testing.backends import Limits
+    from nexus_testing.calls import collect_unawaited
+
+    said = config.stash[settings.KEY]
+    set_defaults(Defaults(Limits(hook=said.hook_timeout, drain=said.drain_timeout), said.client))
+    if said.version:
+        nexus_testing.nexus.__version__ = said.version
+    collect_unawaited(_UNAWAITED)
+    apps.open_apps()
+
+
+_CONFIGURED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test whose fixtures forgot an `await`."""
+    __tracebackhide__ = True
+    if "nexus_testing.app" in sys.modules:
+        _configure_library(item.config)
+    result = yield
+    _refuse_unawaited()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Shut down the apps that a test left open, and fail it if it forgot an `await`."""
+    __tracebackhide__ = True
+    before = {id(app) for app in apps.open_apps()}
+    try:
+        result = yield
+    except BaseException as error:
+        for call in _UNAWAITED:
+            error.add_note(f"Besides, {call.name}() was never awaited, at {call.where}.")
+        _UNAWAITED.clear()
+        raise
+    finally:
+        if "nexus_testing.app" in sys.modules:
+            left = [app for app in apps.open_apps() if id(app) not in before]
+            for app in left:
+                item.config.stash[REPORT].add(app.findings)
+            apps.close(left)
+    _refuse_unawaited()
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Gather the findings of the test's apps, and fail a teardown that forgot an `await`."""
+    __tracebackhide__ = True
+    ours = list(apps.open_apps())
+    try:
+        result = yield
+    finally:
+        for app in ours:
+            item.config.stash[REPORT].add(app.findings)
+    _refuse_unawaited()
+    return result
+
+
+def _refuse_unawaited() -> None:
+    __tracebackhide__ = True
+    if not _UNAWAITED:
+        return
+    from nexus_testing.errors import UnawaitedCall
+
+    calls = list(_UNAWAITED)
+    _UNAWAITED.clear()
+    raise UnawaitedCall(
+        f"{calls[0].name}() was called and never awaited, so it did nothing.",
+        where="\n".join(str(call.where) for call in calls),
+        fix="Write `await` in front of it.",
+    )
+
+
+# -- reporting -----------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send what a worker process of xdist gathered to the main one."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_OUTPUT] = session.config.stash[REPORT].as_output()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take in what a worker process of xdist gathered."""
+    output = getattr(node, "workeroutput", {}).get(_OUTPUT)
+    if output is not None:
+        node.config.stash[REPORT].merge(output)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Write the summary."""
+    terminalreporter.config.stash[REPORT].write(terminalreporter)
