@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from ._version import __version__
     from .app import App, create_test_app
     from .case import PerformanceTest, PluginTestCase
-    from .errors import EventAssertionError, NexusTestingError, PluginLoadError, WebSocketClosed, WebSocketRejected
+    from .errors import (
+        EventAssertionError,
+        NexusTestingError,
+        PluginLoadError,
+        WebSocketClosed,
+        WebSocketRejected,
+    )
     from .namespace import install
 
 _HOMES = {

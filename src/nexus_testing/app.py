@@ -6,70 +6,30 @@ import asyncio
 import functools
 import os
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from .backends import Limits
+from . import defaults
+from .backends import make_backend
 from .calls import awaited
 from .client import accept_app_argument, make_client
-from .errors import ConfigurationError, LifecycleError, LoopError, PluginLoadError, did_you_mean
+from .errors import LifecycleError, LoopError, PluginLoadError
 from .locations import caller
+from .parts import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Mapping,
+    )
 
-    from fastapi import FastAPI
-
-    from .backends import Backend
     from .client import Client
-    from .findings import Finding
-    from .nexus.database import MemoryDatabase
-    from .nexus.events import EventBus
-    from .nexus.services import ServiceRegistry
-    from .records import Journal
-    from .runtime.routes import Mounted
 
-__all__ = ("App", "Defaults", "create_test_app", "set_defaults", "track_apps")
+__all__ = ("App", "create_test_app")
 
-_SECTIONS = ("auth", "cache", "database", "health", "plugins")
-
-
-class Defaults(NamedTuple):
-    """What holds for every app unless it is told otherwise."""
-
-    limits: Limits = Limits()
-    client: str = "httpx"
-    backend: str = "embedded"
-
-
-_defaults = Defaults()
-_tracked: list[App] | None = None
-
-
-def set_defaults(defaults: Defaults) -> Defaults:
-    """Say what holds for every app made from now on; return what held before.
-
-    Args:
-        defaults: What holds.
-    """
-    global _defaults  # noqa: PLW0603 - one process has one configuration
-    before, _defaults = _defaults, defaults
-    return before
-
-
-def track_apps(into: list[App] | None) -> list[App] | None:
-    """Put every app made from now on into a list, for somebody who shuts them down; return the list from before.
-
-    Args:
-        into: The list, or None.
-    """
-    global _tracked  # noqa: PLW0603 - one test runs at a time in a process
-    before, _tracked = _tracked, into
-    return before
-
-
-class App:
+class App(Parts):
     """A whole Nexus app in memory: an ASGI application that plugins are loaded into.
 
     It lives from its start-up, which the first `load_plugin` brings about, to its shutdown. It is also an
@@ -86,72 +46,19 @@ class App:
         env: Mapping[str, str] | None = None,
         backend: str | None = None,
     ) -> None:
-        defaults = _defaults
+        holds = defaults.current()
         self._made_at = caller(2)
         self._plugins = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
         self._env = dict(env or {})
         self._real_env: dict[str, str | None] = {}
-        self._client_library = defaults.client
-        self._backend = _make_backend(backend or defaults.backend, config, defaults.limits, stubs)
+        self._client_library = holds.client
+        super().__init__(make_backend(backend or holds.backend, config, holds.limits, stubs))
         self._backend.start_with(self._start)
         self._state = "new"
         self._clients: list[Any] = []
         for name, service in (services or {}).items():
             self._backend.service_registry.register(name, service)
-        if _tracked is not None:
-            _tracked.append(self)
-
-    # -- its parts -----------------------------------------------------------------------------------------------
-
-    @property
-    def backend(self) -> Backend:
-        """The framework that runs the plugins."""
-        return self._backend
-
-    @property
-    def event_bus(self) -> EventBus:
-        """The bus that the plugins share."""
-        return self._backend.event_bus  # type: ignore[no-any-return]
-
-    @property
-    def service_registry(self) -> ServiceRegistry:
-        """The registry that the plugins share."""
-        return self._backend.service_registry  # type: ignore[no-any-return]
-
-    @property
-    def db(self) -> MemoryDatabase:
-        """The database that the plugins share."""
-        return self._backend.db  # type: ignore[no-any-return]
-
-    @property
-    def journal(self) -> Journal:
-        """Everything that happened, in order."""
-        return self._backend.journal
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The app's configuration."""
-        return self._backend.config
-
-    @property
-    def fastapi_app(self) -> FastAPI:
-        """The FastAPI app that the plugins' routes are mounted in."""
-        return self._backend.fastapi_app
-
-    @property
-    def plugins(self) -> dict[str, Any]:
-        """The loaded plugins by name, in the order of loading."""
-        return dict(self._backend.plugins)
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What stood out, without stopping anything."""
-        return list(self._backend.findings)
-
-    @property
-    def routes(self) -> list[Mounted]:
-        """The plugins' routes: method, path, endpoint and plugin of each."""
-        return self._backend.mounted()
+        defaults.track(self)
 
     @property
     def is_running(self) -> bool:
@@ -209,7 +116,7 @@ class App:
             return
         owner = self._backend.owner
         if owner.loop is None:
-            self._close()
+            self.abandon()
             return
         errors = await owner.run(self._stop)
         if not owner.inside:
@@ -225,9 +132,10 @@ class App:
                 await client.aclose()
             return await self._backend.stop() if self._state == "running" else []
         finally:
-            self._close()
+            self.abandon()
 
-    def _close(self) -> None:
+    def abandon(self) -> None:
+        """Let go of an app whose loop is closed, or that never had one, without shutting anything down."""
         self._state = "over"
         self._backend.leave()
         for name, value in self._real_env.items():
@@ -236,8 +144,7 @@ class App:
             else:
                 os.environ[name] = value
         self._real_env.clear()
-        if _tracked is not None and self in _tracked:
-            _tracked.remove(self)
+        defaults.untrack(self)
 
     def close_clients(self) -> None:
         """Let no client of the app send anything any more."""
@@ -361,26 +268,6 @@ class App:
         __tracebackhide__ = True
         return await self._changed(self._backend.disable, name)
 
-    def get_plugin(self, name: str) -> Any:
-        """Return a loaded plugin.
-
-        Args:
-            name: The plugin's name.
-
-        Raises:
-            LifecycleError: If it is not loaded.
-        """
-        plugins = self._backend.plugins
-        if name not in plugins:
-            raise LifecycleError(
-                f"There is no plugin {name!r} in the app.",
-                where=caller(2),
-                why=f"loaded are {', '.join(map(repr, plugins)) or 'none'}",
-                fix=did_you_mean(name, plugins) or f"Load it first: await app.load_plugin({name!r}).",
-                plugin=name,
-            )
-        return plugins[name]
-
     async def adopt(self, instance: Any) -> None:
         """Take in a plugin that an author's fixture made, and maybe initialised.
 
@@ -415,53 +302,6 @@ class App:
         client: Client = make_client(self, self._client_library, **options)
         self._clients.append(client)
         return client
-
-    def url(self, plugin: str, path: str = "/") -> str:
-        """Return the path at which a plugin's route is mounted.
-
-        Args:
-            plugin: The plugin's name.
-            path: The route's path, as the plugin writes it.
-
-        Raises:
-            LifecycleError: If the plugin is not loaded.
-        """
-        return self._backend.url(plugin, path)
-
-    @contextmanager
-    def override(self, dependency: Callable[..., Any], value: Any) -> Iterator[None]:
-        """Let a dependency of any route give something else, for the length of a ``with`` block.
-
-        Args:
-            dependency: What routes depend on.
-            value: A function to call instead, or the value itself.
-        """
-        overrides = self.fastapi_app.dependency_overrides
-        missing = object()
-        before: Any = overrides.get(dependency, missing)
-        overrides[dependency] = value if callable(value) else lambda: value
-        try:
-            yield
-        finally:
-            if before is missing:
-                overrides.pop(dependency, None)
-            else:
-                overrides[dependency] = before
-
-    async def settle(self) -> None:
-        """Wait for the events published so far, and for what their handlers publish in turn."""
-        __tracebackhide__ = True
-        await self._backend.settle()
-
-    def login(self, id: str, roles: Sequence[str] = (), permissions: Sequence[str] = ()) -> dict[str, str]:  # noqa: A002
-        """Log a user in and return the headers of the user's requests.
-
-        Args:
-            id: The user's id.
-            roles: The user's roles.
-            permissions: What the user may do.
-        """
-        return self._backend.login(id, tuple(roles), tuple(permissions))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request, as any ASGI application does."""
@@ -510,30 +350,6 @@ def _refuse_test_client(scope: Mapping[str, Any]) -> None:
         )
 
 
-def _make_backend(
-    name: str, config: Mapping[str, Any] | None, limits: Limits, stubs: Mapping[str, str] | None
-) -> Backend:
-    for key in config or {}:
-        if key not in _SECTIONS:
-            raise ConfigurationError(
-                f"The app's configuration has an unknown section {key!r}.",
-                where=caller(3),
-                why=f"known are {', '.join(_SECTIONS)}",
-                fix=did_you_mean(str(key), _SECTIONS)
-                or f"A plugin's own configuration goes into config={{'plugins': {{'my_plugin': {{{key!r}: …}}}}}}.",
-            )
-    if name != "embedded":
-        raise ConfigurationError(
-            f"There is no backend {name!r}.",
-            where=caller(3),
-            why="known is 'embedded'",
-            fix=did_you_mean(name, ["embedded"]) or "Leave it out.",
-        )
-    from .backends.embedded import EmbeddedBackend
-
-    return EmbeddedBackend(config, limits, stubs)
-
-
 _accept: list[Callable[[], None]] = []
 
 
@@ -560,5 +376,5 @@ def create_test_app(
         ConfigurationError: If the configuration has an unknown section, or there is no such backend.
     """
     if not _accept:
-        _accept.append(accept_app_argument(lambda app: isinstance(app, App), _defaults.client))
+        _accept.append(accept_app_argument(lambda app: isinstance(app, App), defaults.current().client))
     return App(plugins, config=config, services=services, stubs=stubs, env=env, backend=backend)

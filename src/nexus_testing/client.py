@@ -12,7 +12,14 @@ from .locations import Location, caller
 from .websocket import WebSocketSession, scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from types import ModuleType
 
     import httpx

@@ -18,9 +18,9 @@ _open: list[Any] = []
 
 def open_apps() -> list[Any]:
     """Return the list of apps that are open; it is empty while nothing of the library is imported."""
-    module = sys.modules.get("nexus_testing.app")
-    if module is not None and module._tracked is not _open:
-        module.track_apps(_open)
+    defaults = sys.modules.get("nexus_testing.defaults")
+    if defaults is not None:
+        defaults.track_into(_open)
     return _open
 
 
@@ -54,7 +54,7 @@ def close(apps: list[Any]) -> None:
             if loop is not None and loop.is_running():
                 continue
             if loop is None or loop.is_closed():
-                app._close()
+                app.abandon()
             else:
                 loop.run_until_complete(app.shutdown())
         except Exception as error:  # noqa: BLE001 - each app gets its turn; all are raised below

@@ -178,9 +178,9 @@ def _configure_library(config: pytest.Config) -> None:
         return
     config.stash[_CONFIGURED] = True
     import nexus_testing.nexus
-    from nexus_testing.app import Defaults, set_defaults
     from nexus_testing.backends import Limits
     from nexus_testing.calls import collect_unawaited
+    from nexus_testing.defaults import Defaults, set_defaults
 
     said = config.stash[settings.KEY]
     set_defaults(Defaults(Limits(hook=said.hook_timeout, drain=said.drain_timeout), said.client))

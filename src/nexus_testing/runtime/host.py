@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from .. import nexus as nexus_package
 from ..errors import LifecycleError, PluginLoadError
 from ..manifest import read_manifest
-from .. import nexus as nexus_package
 from ..nexus.config import PluginConfig, plugin_config
 from ..nexus.context import running_kernel
 from ..nexus.manager import PluginStatus

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ...errors import PluginConfigurationError, PluginDependencyError, PluginError, PluginInitializationError
+from ...errors import (
+    PluginConfigurationError,
+    PluginDependencyError,
+    PluginError,
+    PluginInitializationError,
+)
 from .base import BasePlugin
 from .categories import (
     AnalyticsPlugin,
@@ -14,7 +19,12 @@ from .categories import (
     UIPlugin,
     WorkflowPlugin,
 )
-from .hooks import PluginLifecycle, plugin_hook, requires_dependency, requires_permission
+from .hooks import (
+    PluginLifecycle,
+    plugin_hook,
+    requires_dependency,
+    requires_permission,
+)
 from .info import HealthStatus, PluginInfo, PluginMetadata
 
 __all__ = (

@@ -1,0 +1,71 @@
+"""What holds for every app of a process unless it is told otherwise, and which apps are open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .backends import Limits
+
+if TYPE_CHECKING:
+    from .app import App
+
+__all__ = ("Defaults", "current", "set_defaults", "track", "track_into", "untrack")
+
+
+class Defaults(NamedTuple):
+    """What holds for every app unless it is told otherwise."""
+
+    limits: Limits = Limits()
+    client: str = "httpx"
+    backend: str = "embedded"
+
+
+_current = Defaults()
+_tracked: list[App] | None = None
+
+
+def current() -> Defaults:
+    """Return what holds."""
+    return _current
+
+
+def set_defaults(defaults: Defaults) -> Defaults:
+    """Say what holds for every app made from now on; return what held before.
+
+    Args:
+        defaults: What holds.
+    """
+    global _current  # noqa: PLW0603 - one process has one configuration
+    before, _current = _current, defaults
+    return before
+
+
+def track_into(apps: list[App] | None) -> list[App] | None:
+    """Keep every app that is open in a list, for somebody who shuts them down; return the list from before.
+
+    Args:
+        apps: The list, or None.
+    """
+    global _tracked  # noqa: PLW0603 - one test runs at a time in a process
+    before, _tracked = _tracked, apps
+    return before
+
+
+def track(app: App) -> None:
+    """Put a new app into the list, if there is one.
+
+    Args:
+        app: The app.
+    """
+    if _tracked is not None:
+        _tracked.append(app)
+
+
+def untrack(app: App) -> None:
+    """Take an app out of the list.
+
+    Args:
+        app: The app.
+    """
+    if _tracked is not None and app in _tracked:
+        _tracked.remove(app)

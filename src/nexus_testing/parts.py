@@ -1,0 +1,152 @@
+"""The parts of an app, as a test reaches them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from .errors import LifecycleError, did_you_mean
+from .locations import caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from fastapi import FastAPI
+
+    from .backends import Backend
+    from .findings import Finding
+    from .nexus.database import MemoryDatabase
+    from .nexus.events import EventBus
+    from .nexus.services import ServiceRegistry
+    from .records import Journal
+    from .runtime.routes import Mounted
+
+__all__ = ("Parts",)
+
+
+class Parts:
+    """What an app consists of, before its start-up and after.
+
+    Args:
+        backend: The framework that runs the plugins.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    @property
+    def backend(self) -> Backend:
+        """The framework that runs the plugins."""
+        return self._backend
+
+    @property
+    def event_bus(self) -> EventBus:
+        """The bus that the plugins share."""
+        return self._backend.event_bus  # type: ignore[no-any-return]
+
+    @property
+    def service_registry(self) -> ServiceRegistry:
+        """The registry that the plugins share."""
+        return self._backend.service_registry  # type: ignore[no-any-return]
+
+    @property
+    def db(self) -> MemoryDatabase:
+        """The database that the plugins share."""
+        return self._backend.db  # type: ignore[no-any-return]
+
+    @property
+    def journal(self) -> Journal:
+        """Everything that happened, in order."""
+        return self._backend.journal
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The app's configuration."""
+        return self._backend.config
+
+    @property
+    def fastapi_app(self) -> FastAPI:
+        """The FastAPI app that the plugins' routes are mounted in."""
+        return self._backend.fastapi_app
+
+    @property
+    def plugins(self) -> dict[str, Any]:
+        """The loaded plugins by name, in the order of loading."""
+        return dict(self._backend.plugins)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What stood out, without stopping anything."""
+        return list(self._backend.findings)
+
+    @property
+    def routes(self) -> list[Mounted]:
+        """The plugins' routes: method, path, endpoint and plugin of each."""
+        return self._backend.mounted()
+
+    def get_plugin(self, name: str) -> Any:
+        """Return a loaded plugin.
+
+        Args:
+            name: The plugin's name.
+
+        Raises:
+            LifecycleError: If it is not loaded.
+        """
+        plugins = self._backend.plugins
+        if name not in plugins:
+            raise LifecycleError(
+                f"There is no plugin {name!r} in the app.",
+                where=caller(2),
+                why=f"loaded are {', '.join(map(repr, plugins)) or 'none'}",
+                fix=did_you_mean(name, plugins) or f"Load it first: await app.load_plugin({name!r}).",
+                plugin=name,
+            )
+        return plugins[name]
+
+    def url(self, plugin: str, path: str = "/") -> str:
+        """Return the path at which a plugin's route is mounted.
+
+        Args:
+            plugin: The plugin's name.
+            path: The route's path, as the plugin writes it.
+
+        Raises:
+            LifecycleError: If the plugin is not loaded.
+        """
+        return self._backend.url(plugin, path)
+
+    @contextmanager
+    def override(self, dependency: Callable[..., Any], value: Any) -> Iterator[None]:
+        """Let a dependency of any route give something else, for the length of a ``with`` block.
+
+        Args:
+            dependency: What routes depend on.
+            value: A function to call instead, or the value itself.
+        """
+        overrides = self.fastapi_app.dependency_overrides
+        missing = object()
+        before: Any = overrides.get(dependency, missing)
+        overrides[dependency] = value if callable(value) else lambda: value
+        try:
+            yield
+        finally:
+            if before is missing:
+                overrides.pop(dependency, None)
+            else:
+                overrides[dependency] = before
+
+    async def settle(self) -> None:
+        """Wait for the events published so far, and for what their handlers publish in turn."""
+        __tracebackhide__ = True
+        await self._backend.settle()
+
+    def login(self, id: str, roles: Sequence[str] = (), permissions: Sequence[str] = ()) -> dict[str, str]:  # noqa: A002
+        """Log a user in and return the headers of the user's requests.
+
+        Args:
+            id: The user's id.
+            roles: The user's roles.
+            permissions: What the user may do.
+        """
+        return self._backend.login(id, tuple(roles), tuple(permissions))
