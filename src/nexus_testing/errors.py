@@ -23,6 +23,7 @@ The tree::
     │   └── EventAssertionError       an assertion on events that does not hold (also an AssertionError)
     ├── ScheduleError                 a schedule that cannot be
     ├── NamespaceError                something else already owns the name `nexus`
+    ├── ResultError                   a result file that cannot be read or written
     └── ExtraMissing                  an optional part that is not installed
 
     PluginError                       the framework's own, for plugins to raise
@@ -63,6 +64,7 @@ __all__ = (
     "PluginNotFound",
     "PluginUnderTestError",
     "PluginUnloadError",
+    "ResultError",
     "ScheduleError",
     "TransactionError",
     "UnawaitedCall",
@@ -251,6 +253,10 @@ class ScheduleError(NexusTestingError):
 
 class NamespaceError(NexusTestingError):
     """Something else already owns a name that the harness needs."""
+
+
+class ResultError(NexusTestingError):
+    """A result file that cannot be read or written."""
 
 
 class ExtraMissing(NexusTestingError):

@@ -11,9 +11,8 @@ import pytest
 from . import apps, coroutines, fixtures, places, settings
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
 from .fixtures import respx_mock  # noqa: F401 - as above; it is no name of ours
-from .report import _OUTPUT
 from .report import KEY as REPORT
-from .report import Report
+from .report import OUTPUT, Report
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 _UNDO = pytest.StashKey[Any]()
 _UNAWAITED: list[Any] = []
+# pytest gives no configuration to the hook that reports tests; sessions nest when a test runs pytest.
+_session_report: list[Report] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,7 +41,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         early_config.stash[_UNDO] = install(said.backend, look_in=[root])
     except NexusTestingError as error:
         raise pytest.UsageError(str(error)) from error
-    early_config.stash[REPORT] = Report()
+    wanted = early_config.known_args_namespace.nexus_result
+    early_config.stash[REPORT] = Report(said.backend, early_config.invocation_params.dir / wanted if wanted else None)
     here = early_config.stash[places.KEY] = places.Places(root, said.plugins)
     here.prepare(root)
 
@@ -49,12 +51,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Set what holds for every app, and keep advice about event loops from ending the run."""
     coroutines.silence_unset_scope(config)
+    _session_report.append(config.stash[REPORT])
     if config.pluginmanager.is_blocked("respx"):
         config.addinivalue_line("markers", "respx(…): configure the fixture respx_mock, as respx does.")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take everything back."""
+    if config.stash.get(REPORT, None) in _session_report:
+        _session_report.remove(config.stash[REPORT])
     undo = config.stash.get(_UNDO, None)
     if undo is not None:
         undo()
@@ -258,18 +263,32 @@ def _refuse_unawaited() -> None:
 # -- reporting -----------------------------------------------------------------------------------------------------
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep how a test ended. xdist sends the reports of its workers to the main process."""
+    if _session_report:
+        _session_report[-1].note(report)
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send what a worker process of xdist gathered to the main one."""
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Send what a worker process of xdist gathered to the main one, which writes the result file."""
+    report = session.config.stash[REPORT]
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[_OUTPUT] = session.config.stash[REPORT].as_output()
+        output[OUTPUT] = report.as_output()
+        return
+    from nexus_testing.errors import NexusTestingError
+
+    try:
+        report.write_result(int(exitstatus))
+    except NexusTestingError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take in what a worker process of xdist gathered."""
-    output = getattr(node, "workeroutput", {}).get(_OUTPUT)
+    output = getattr(node, "workeroutput", {}).get(OUTPUT)
     if output is not None:
         node.config.stash[REPORT].merge(output)
 

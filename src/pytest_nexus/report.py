@@ -1,8 +1,12 @@
-"""What stands in the header and in the summary."""
+"""What stands in the summary and in the result file."""
 
 from __future__ import annotations
 
+import datetime
+import platform
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,18 +14,32 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ("Report",)
+__all__ = ("KEY", "OUTPUT", "Report")
 
 KEY = pytest.StashKey["Report"]()
-_OUTPUT = "nexus_testing"
+OUTPUT = "nexus_testing"
+
+_Key = tuple[str, str, str | None, str, str | None, str]
 
 
 class Report:
-    """Gathers findings over all tests, each once. Lives as long as the session."""
+    """Gathers findings over all tests, each once, and outcomes where a result file is asked for.
 
-    def __init__(self) -> None:
-        self.findings: dict[str, int] = {}
+    It lives as long as the session.
+
+    Args:
+        backend: Which framework runs the plugins.
+        result: The file to write the result to, if one is wanted.
+    """
+
+    def __init__(self, backend: str, result: Path | None) -> None:
+        self.findings: dict[_Key, int] = {}
         self.app_arguments: dict[str, None] = {}
+        self._backend = backend
+        self._result = result
+        self._started = datetime.datetime.now(datetime.UTC)
+        self._clock = time.perf_counter()
+        self._tests: dict[str, dict[str, Any]] = {}
 
     def add(self, findings: Iterable[Any]) -> None:
         """Count findings.
@@ -29,9 +47,28 @@ class Report:
         Args:
             findings: What was found in one app.
         """
-        for finding in findings:
-            text = str(finding)
-            self.findings[text] = self.findings.get(text, 0) + 1
+        for one in findings:
+            where = str(one.where) if one.where is not None else None
+            key = (one.id, one.severity.value, one.plugin, one.text, where, one.fix)
+            self.findings[key] = self.findings.get(key, 0) + 1
+
+    def note(self, report: pytest.TestReport) -> None:
+        """Keep how one phase of a test ended.
+
+        Args:
+            report: pytest's report of the phase.
+        """
+        if self._result is None:
+            return
+        test = self._tests.setdefault(report.nodeid, {"outcome": "passed", "duration": 0.0, "message": ""})
+        test["duration"] += max(report.duration, 0.0)
+        if hasattr(report, "wasxfail") and report.when == "call":
+            test["outcome"] = "xfailed" if report.skipped else "xpassed"
+        elif report.skipped:
+            test["outcome"] = "skipped"
+        elif report.failed:
+            test["outcome"] = "failed" if report.when == "call" else "error"
+            test["message"] = report.longreprtext
 
     def gather(self) -> None:
         """Take in what the client noticed."""
@@ -42,7 +79,10 @@ class Report:
     def as_output(self) -> dict[str, Any]:
         """Return what a worker process sends to the main one."""
         self.gather()
-        return {"findings": self.findings, "app_arguments": list(self.app_arguments)}
+        return {
+            "findings": [[*key, count] for key, count in self.findings.items()],
+            "app_arguments": list(self.app_arguments),
+        }
 
     def merge(self, output: dict[str, Any]) -> None:
         """Take in what a worker process sent.
@@ -50,9 +90,38 @@ class Report:
         Args:
             output: What it sent.
         """
-        for text, count in output.get("findings", {}).items():
-            self.findings[text] = self.findings.get(text, 0) + count
+        for *parts, count in output.get("findings", ()):
+            key: Any = tuple(parts)
+            self.findings[key] = self.findings.get(key, 0) + count
         self.app_arguments.update((place, None) for place in output.get("app_arguments", ()))
+
+    def write_result(self, exit_code: int) -> None:
+        """Write the result file, if one is wanted.
+
+        Args:
+            exit_code: How the session ended.
+        """
+        if self._result is None:
+            return
+        from nexus_testing._version import __version__
+        from nexus_testing.reports.result import FindingResult, Result, TestResult, write_result
+
+        write_result(
+            Result(
+                tool=__version__,
+                python=platform.python_version(),
+                backend=self._backend,
+                started=self._started.isoformat(),
+                duration=time.perf_counter() - self._clock,
+                exit_code=exit_code,
+                tests=[TestResult(id=name, **test) for name, test in self._tests.items()],
+                findings=[
+                    FindingResult(id=id_, severity=severity, plugin=plugin, text=text, where=where, fix=fix, count=count)  # type: ignore[arg-type]  # a Severity's value
+                    for (id_, severity, plugin, text, where, fix), count in sorted(self.findings.items(), key=str)
+                ],
+            ),
+            self._result,
+        )
 
     def write(self, reporter: Any) -> None:
         """Write the summary.
@@ -63,11 +132,10 @@ class Report:
         self.gather()
         if self.findings:
             reporter.section("nexus findings", sep="-", yellow=True)
-            for text, count in sorted(self.findings.items()):
-                first, *more = text.splitlines()
-                reporter.line(first + (f" [{count} times]" if count > 1 else ""))
-                for line in more:
-                    reporter.line(line)
+            for (id_, severity, _, text, where, fix), count in sorted(self.findings.items(), key=str):
+                place = f" ({where})" if where else ""
+                reporter.line(f"{id_} {severity}: {text}{place}" + (f" [{count} times]" if count > 1 else ""))
+                reporter.line(f"  fix: {fix}")
         for place in sorted(self.app_arguments):
             reporter.line(
                 f"nexus: {place}: httpx no longer takes AsyncClient(app=…); write app.client(), "

@@ -57,6 +57,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--nexus-backend", choices=BACKENDS, default=None, help="which framework runs the plugins (ini: nexus_backend)"
     )
+    group.addoption("--nexus-result", metavar="FILE", default=None, help="write the result of the run to a JSON file")
     for name, kind, default, text in _INI:
         parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]  # pytest lists its kinds
 

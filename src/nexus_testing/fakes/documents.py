@@ -149,14 +149,14 @@ class DocumentStore:
 
     # -- documents -----------------------------------------------------------------------------------------------
 
-    def find(self, name: str, id: str) -> dict[str, Any] | None:  # noqa: A002 - the word that users see
+    def find(self, name: str, document_id: str) -> dict[str, Any] | None:
         """Return the document of that id as it was written, or None. It is no copy: leave its values alone.
 
         Args:
             name: The collection's name.
-            id: Compared as a string, first with each `_id`, then with each `id`.
+            document_id: Compared as a string, first with each `_id`, then with each `id`.
         """
-        found = self._find(name, id)
+        found = self._find(name, document_id)
         if found is not None and type(found["_id"]) is _KeyId:
             return {key: value for key, value in found.items() if key != "_id"}
         return found
@@ -173,49 +173,49 @@ class DocumentStore:
             DataError: If it cannot be stored, or a unique index forbids it.
         """
         self.open()
-        id = document.get("id")  # noqa: A001 - the word that users see
+        document_id = document.get("id")
         inserted = dict(document)
         if "_id" not in inserted and id is not None:
-            inserted = {"_id": _KeyId(id), **inserted}
+            inserted = {"_id": _KeyId(document_id), **inserted}
         try:
             self._named(name).insert_one(copy.deepcopy(inserted))
         except Exception as error:
             raise self._refusal(name, key, error) from error
 
-    def put(self, name: str, id: str, value: Mapping[str, Any]) -> None:  # noqa: A002 - the word that users see
+    def put(self, name: str, document_id: str, value: Mapping[str, Any]) -> None:
         """Write a whole document, in place of the one of that id if there is one.
 
         Args:
             name: The collection's name.
-            id: The document's id.
+            document_id: The document's document_id.
             value: The document; its `_id` may be left out.
 
         Raises:
             DataError: If its own id is another one, or it cannot be stored, or a unique index forbids it.
         """
-        found = self._find(name, id)
-        own = found["_id"] if found is not None else _KeyId(id)
+        found = self._find(name, document_id)
+        own = found["_id"] if found is not None else _KeyId(document_id)
         document = {"_id": own, **value}
-        if document["_id"] != own and (found is not None or str(document["_id"]) != id):
-            raise _other_id(name, id, "_id", document["_id"])
-        if found is not None and str(own) != id and str(document.setdefault("id", found["id"])) != id:
-            raise _other_id(name, id, "id", document["id"])
+        if document["_id"] != own and (found is not None or str(document["_id"]) != document_id):
+            raise _other_id(name, document_id, "_id", document["_id"])
+        if found is not None and str(own) != document_id and str(document.setdefault("id", found["id"])) != document_id:
+            raise _other_id(name, document_id, "id", document["id"])
         try:
             if found is None:
                 self._named(name).insert_one(document)
             else:
                 self._named(name).replace_one({"_id": own}, document)
         except Exception as error:
-            raise self._refusal(name, f"{name}.{id}", error) from error
+            raise self._refusal(name, f"{name}.{document_id}", error) from error
 
-    def remove(self, name: str, id: str) -> bool:  # noqa: A002 - the word that users see
+    def remove(self, name: str, document_id: str) -> bool:
         """Delete the document of that id and say whether there was one.
 
         Args:
             name: The collection's name.
-            id: The document's id.
+            document_id: The document's document_id.
         """
-        found = self._find(name, id)
+        found = self._find(name, document_id)
         if found is None:
             return False
         self._database[name].delete_one({"_id": found["_id"]})
@@ -250,29 +250,29 @@ class DocumentStore:
             self._detailed.add(name)
         return self._database[name]
 
-    def _find(self, name: str, id: str) -> dict[str, Any] | None:  # noqa: A002 - the word that users see
+    def _find(self, name: str, document_id: str) -> dict[str, Any] | None:
         self.open()
         documents = self._collections[name]
-        found: dict[str, Any] | None = documents[id] if id in documents else None
+        found: dict[str, Any] | None = documents[document_id] if document_id in documents else None  # noqa: SIM401 - no dict, has no get
         if found is None:
             for document in documents.documents:
-                if str(document["_id"]) == id:
+                if str(document["_id"]) == document_id:
                     found = document
                     break
-                if found is None and "id" in document and str(document["id"]) == id:
+                if found is None and "id" in document and str(document["id"]) == document_id:
                     found = document
         return found
 
     # -- undoing -------------------------------------------------------------------------------------------------
 
-    def image(self, name: str, id: str) -> Image:  # noqa: A002 - the word that users see
+    def image(self, name: str, document_id: str) -> Image:
         """Return what stands under an id now, to be put back later.
 
         Args:
             name: The collection's name.
-            id: The document's id.
+            document_id: The document's document_id.
         """
-        return Image(name, id, copy.deepcopy(self._find(name, id)))
+        return Image(name, document_id, copy.deepcopy(self._find(name, document_id)))
 
     def images(self, name: str) -> list[Image]:
         """Return what stands under every id of a collection now.
@@ -289,9 +289,9 @@ class DocumentStore:
         Args:
             image: What stood there.
         """
-        name, id, document = image  # noqa: A001 - the word that users see
+        name, document_id, document = image
         if document is None:
-            self.remove(name, id)
+            self.remove(name, document_id)
             return
         self.open()
         own = document["_id"]
@@ -334,9 +334,9 @@ class DocumentStore:
         )
 
 
-def _other_id(name: str, id: str, field: str, value: object) -> DataError:  # noqa: A002 - the word that users see
+def _other_id(name: str, document_id: str, field: str, value: object) -> DataError:
     return DataError(
-        f"The document under {f'{name}.{id}'!r} cannot have the {field} {value!r}.",
+        f"The document under {f'{name}.{document_id}'!r} cannot have the {field} {value!r}.",
         where=caller(),
         why="its key says another one, and that cannot change",
         fix=f"Leave {field!r} out, or write the document under {f'{name}.{value}'!r}.",

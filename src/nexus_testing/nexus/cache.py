@@ -7,7 +7,6 @@ import copy
 import enum
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from ..calls import awaited
@@ -20,6 +19,8 @@ from .context import current_kernel, who
 from .values import copied, key_filter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from ..clock import Clock
 
 __all__ = ("CacheManager", "CacheStatistics", "CacheTTL", "PluginCache", "cache")

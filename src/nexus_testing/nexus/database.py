@@ -7,7 +7,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI reads annotations
 
 from ..calls import awaited
 from ..clock import RealClock
@@ -300,7 +300,7 @@ class MemoryDatabase(DatabaseAdapter):
 
     @awaited
     async def list_keys(self, pattern: str = "*") -> list[str]:
-        """Return the keys that fit a pattern: plain ones, then those of documents, in the order of insertion.
+        """Return the keys that fit a pattern: plain ones first, then those of the documents of each collection.
 
         Args:
             pattern: `*` stands for any characters, `?` for one, nothing else is special; upper case matters.

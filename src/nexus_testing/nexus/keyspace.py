@@ -165,8 +165,8 @@ class Keyspace:
         if self.declarations.waiting():
             self.declarations.settle_all()
         for name in self.documents.names():
-            for id in self.documents.ids(name):  # noqa: A001 - the word that users see
-                yield f"{name}.{id}"
+            for document_id in self.documents.ids(name):
+                yield f"{name}.{document_id}"
 
     def clear(self) -> None:
         """Delete every value and every document. What schemas declared stays declared."""
@@ -189,14 +189,14 @@ class Keyspace:
         return self._place(key)
 
     def _place(self, key: str) -> tuple[str, str] | None:
-        name, dot, id = key.partition(".")  # noqa: A001 - the word that users see
+        name, dot, document_id = key.partition(".")
         if not dot:
             return None
         if name in self.declarations:
             self.declarations.settle(name)
         elif name not in self.documents:
             return None
-        return name, id
+        return name, document_id
 
     # -- collections ---------------------------------------------------------------------------------------------
 
@@ -219,10 +219,10 @@ class Keyspace:
         self.declarations.settle(name)
         start = f"{name}."
         for key in [key for key, value in self.plain.items() if key.startswith(start) and isinstance(value, dict)]:
-            id = key.removeprefix(start)  # noqa: A001 - the word that users see
-            if self.documents.find(name, id) is None:
+            document_id = key.removeprefix(start)
+            if self.documents.find(name, document_id) is None:
                 self._note(key)
-                self.documents.put(name, id, self.plain[key])
+                self.documents.put(name, document_id, self.plain[key])
                 del self.plain[key]
         changes = self._changes.get(who() or "")
         if changes is not None:

@@ -75,9 +75,9 @@ class BackgroundTask:
 
 
 def _is_coroutine_function(handler: object) -> bool:
-    return inspect.iscoroutinefunction(handler) or (
-        not inspect.isclass(handler) and inspect.iscoroutinefunction(getattr(type(handler), "__call__", None))  # noqa: B004 - it is looked into, not asked for
-    )
+    if inspect.iscoroutinefunction(handler):
+        return True
+    return callable(handler) and not inspect.isclass(handler) and inspect.iscoroutinefunction(type(handler).__call__)
 
 
 class _Entry:

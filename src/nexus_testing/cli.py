@@ -1,0 +1,141 @@
+"""The command ``nexus-testing``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import namespace
+from ._version import __version__
+from .entry import namesake
+from .errors import NexusTestingError
+from .runtime.discovery import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ("main",)
+
+_PACKAGES = ("pytest", "pytest-asyncio", "fastapi", "starlette", "httpx", "pydantic", "nexus-platform")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0 all well, 1 a problem was found, 2 it could not be run.
+
+    Args:
+        arguments: The command line, without the command.
+    """
+    parser = argparse.ArgumentParser(prog="nexus-testing", description="The test harness for plugins of Nexus.")
+    parser.add_argument("--version", action="version", version=f"nexus-testing {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    doctor = commands.add_parser("doctor", help="say what is here, and what stands in the way")
+    doctor.add_argument("folder", nargs="?", type=Path, default=Path(), help="the plugin's repo (default: here)")
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    schema = commands.add_parser("schema", help="print a JSON Schema")
+    schema.add_argument("of", choices=("manifest", "result"), help="of what")
+    options = parser.parse_args(arguments)
+    try:
+        return _doctor(options.folder, as_json=options.json) if options.command == "doctor" else _schema(options.of)
+    except NexusTestingError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command speaks by printing
+        return 2
+
+
+def _versions() -> dict[str, str | None]:
+    found: dict[str, str | None] = {"python": platform.python_version(), "nexus-testing": __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def diagnosis(folder: Path) -> dict[str, Any]:
+    """Return what `doctor` says of a plugin repo.
+
+    Args:
+        folder: The repo.
+    """
+    problems: list[dict[str, str]] = []
+
+    def problem(error: NexusTestingError) -> None:
+        problems.append({"what": error.what, "where": str(error.where or ""), "why": error.why, "fix": error.fix})
+
+    project = Project(folder.resolve())
+    under_test: list[str] = []
+    try:
+        under_test = [str(site) for site in project.under_test()]
+    except NexusTestingError as error:
+        problem(error)
+    for site in project.candidates():
+        if site.manifest.is_file():
+            from .manifest import read_manifest
+
+            try:
+                read_manifest(site.manifest)
+            except NexusTestingError as error:
+                problem(error)
+    if not namespace.platform_installed():
+        try:
+            namespace.refuse_other([project.root])
+        except NexusTestingError as error:
+            problem(error)
+    other = namesake()
+    if other is not None:
+        problems.append(
+            {
+                "what": "The unrelated distribution 'pytest-nexus' brings a module of the same name.",
+                "where": other,
+                "why": "both install pytest_nexus",
+                "fix": "pip uninstall pytest-nexus, then reinstall nexus-testing",
+            }
+        )
+    return {
+        "folder": str(project.root),
+        "versions": _versions(),
+        "backend": "platform" if namespace.platform_installed() else "embedded",
+        "plugins": [str(site) for site in project.candidates()],
+        "under_test": under_test,
+        "problems": problems,
+    }
+
+
+def _doctor(folder: Path, *, as_json: bool) -> int:
+    found = diagnosis(folder)
+    if as_json:
+        print(json.dumps(found, indent=2))  # noqa: T201 - a command speaks by printing
+        return 1 if found["problems"] else 0
+    lines = [f"nexus-testing doctor: {found['folder']}", "", "versions"]
+    lines += [f"  {name:<16} {version or 'not installed'}" for name, version in found["versions"].items()]
+    lines += ["", f"backend            {found['backend']}"]
+    for title, key in (("plugins found", "plugins"), ("plugin under test", "under_test")):
+        lines += [f"{title:<18} {', '.join(found[key]) or 'none'}"]
+    for one in found["problems"]:
+        lines += ["", f"problem: {one['what']}"]
+        for label in ("where", "why", "fix"):
+            text = one[label].replace("\n", "\n         ")
+            if text:
+                lines.append(f"  {label + ':':<6} {text}")
+    lines += ["", _counted(len(found["problems"]))]
+    print("\n".join(lines))  # noqa: T201 - a command speaks by printing
+    return 1 if found["problems"] else 0
+
+
+def _counted(problems: int) -> str:
+    return "no problems" if not problems else "1 problem" if problems == 1 else f"{problems} problems"
+
+
+def _schema(of: str) -> int:
+    if of == "manifest":
+        from .manifest import Manifest as Model
+    else:
+        from .reports.result import Result as Model  # type: ignore[assignment]  # both are pydantic models
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Model.model_json_schema()}
+    print(json.dumps(schema, indent=2))  # noqa: T201 - a command speaks by printing
+    return 0
