@@ -7,7 +7,7 @@ import functools
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from . import defaults
 from .backends import make_backend
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .client import Client
 
 __all__ = ("App", "create_test_app")
+
 
 class App(Parts):
     """A whole Nexus app in memory: an ASGI application that plugins are loaded into.
@@ -156,7 +157,7 @@ class App(Parts):
         yield from self.startup().__await__()
         return self
 
-    async def __aenter__(self) -> App:
+    async def __aenter__(self) -> Self:
         __tracebackhide__ = True
         await self.startup()
         return self
@@ -177,9 +178,7 @@ class App(Parts):
     # -- plugins -------------------------------------------------------------------------------------------------
 
     @awaited
-    async def load_plugin(
-        self, plugin: object, config: Mapping[str, Any] | None = None, *, check: bool = True
-    ) -> bool:
+    async def load_plugin(self, plugin: object, config: Mapping[str, Any] | None = None, *, check: bool = True) -> bool:
         """Load a plugin, starting the app if need be.
 
         Args:

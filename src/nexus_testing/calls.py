@@ -37,7 +37,7 @@ def collect_unawaited(into: list[Unawaited] | None) -> list[Unawaited] | None:
     Args:
         into: The list, or None to warn again.
     """
-    global _collector  # noqa: PLW0603 - one process, one place to report to
+    global _collector
     before, _collector = _collector, into
     return before
 

@@ -36,7 +36,7 @@ class Case:
                 f"{cls.__name__} derives from unittest's TestCase, to which pytest gives no fixtures.",
                 where=of_callable(cls),
                 why="IsolatedAsyncioTestCase runs each test on a loop of its own, where the app is not",
-                fix=f"Leave unittest's class out: class {cls.__name__}(PluginTestCase). Coroutine tests run as they are.",
+                fix=f"Leave unittest's class out: class {cls.__name__}(PluginTestCase). Coroutines run all the same.",
             )
 
     @property

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import namespace
 from ._version import __version__
-from .entry import namesake
 from .errors import NexusTestingError
 from .runtime.discovery import Project
 
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _doctor(options.folder, as_json=options.json) if options.command == "doctor" else _schema(options.of)
     except NexusTestingError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - a command speaks by printing
+        print(f"error: {error}", file=sys.stderr)
         return 2
 
 
@@ -86,7 +85,7 @@ def diagnosis(folder: Path) -> dict[str, Any]:
             namespace.refuse_other([project.root])
         except NexusTestingError as error:
             problem(error)
-    other = namesake()
+    other = namespace.namesake()
     if other is not None:
         problems.append(
             {
@@ -109,7 +108,7 @@ def diagnosis(folder: Path) -> dict[str, Any]:
 def _doctor(folder: Path, *, as_json: bool) -> int:
     found = diagnosis(folder)
     if as_json:
-        print(json.dumps(found, indent=2))  # noqa: T201 - a command speaks by printing
+        print(json.dumps(found, indent=2))
         return 1 if found["problems"] else 0
     lines = [f"nexus-testing doctor: {found['folder']}", "", "versions"]
     lines += [f"  {name:<16} {version or 'not installed'}" for name, version in found["versions"].items()]
@@ -123,7 +122,7 @@ def _doctor(folder: Path, *, as_json: bool) -> int:
             if text:
                 lines.append(f"  {label + ':':<6} {text}")
     lines += ["", _counted(len(found["problems"]))]
-    print("\n".join(lines))  # noqa: T201 - a command speaks by printing
+    print("\n".join(lines))
     return 1 if found["problems"] else 0
 
 
@@ -137,5 +136,5 @@ def _schema(of: str) -> int:
     else:
         from .reports.result import Result as Model  # type: ignore[assignment]  # both are pydantic models
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Model.model_json_schema()}
-    print(json.dumps(schema, indent=2))  # noqa: T201 - a command speaks by printing
+    print(json.dumps(schema, indent=2))
     return 0

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from .backends import Limits
-
-if TYPE_CHECKING:
-    from .app import App
 
 __all__ = ("Defaults", "current", "set_defaults", "track", "track_into", "untrack")
 
@@ -21,7 +18,7 @@ class Defaults(NamedTuple):
 
 
 _current = Defaults()
-_tracked: list[App] | None = None
+_tracked: list[Any] | None = None
 
 
 def current() -> Defaults:
@@ -35,23 +32,23 @@ def set_defaults(defaults: Defaults) -> Defaults:
     Args:
         defaults: What holds.
     """
-    global _current  # noqa: PLW0603 - one process has one configuration
+    global _current
     before, _current = _current, defaults
     return before
 
 
-def track_into(apps: list[App] | None) -> list[App] | None:
+def track_into(apps: list[Any] | None) -> list[Any] | None:
     """Keep every app that is open in a list, for somebody who shuts them down; return the list from before.
 
     Args:
         apps: The list, or None.
     """
-    global _tracked  # noqa: PLW0603 - one test runs at a time in a process
+    global _tracked
     before, _tracked = _tracked, apps
     return before
 
 
-def track(app: App) -> None:
+def track(app: object) -> None:
     """Put a new app into the list, if there is one.
 
     Args:
@@ -61,7 +58,7 @@ def track(app: App) -> None:
         _tracked.append(app)
 
 
-def untrack(app: App) -> None:
+def untrack(app: object) -> None:
     """Take an app out of the list.
 
     Args:

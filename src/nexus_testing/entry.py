@@ -11,32 +11,19 @@ __all__ = ("pytest_addoption",)
 
 hookimpl = HookimplMarker("pytest")
 
-_NAMESAKE = "pytest-nexus"
 _OURS = "nexus-testing"
-
-
-def namesake() -> str | None:
-    """Return the folder of an unrelated distribution that brings a module of our name, if one is installed."""
-    from importlib.metadata import PackageNotFoundError, distribution
-
-    try:
-        other = distribution(_NAMESAKE)
-    except PackageNotFoundError:
-        return None
-    for file in other.files or ():
-        if file.parts[0] == "pytest_nexus" or file.parts == ("pytest_nexus.py",):
-            return str(other.locate_file("pytest_nexus"))
-    return None
 
 
 @hookimpl
 def pytest_addoption(parser: Any, pluginmanager: Any) -> None:  # noqa: ARG001 - pytest's signature
     """Bring in the pytest side, unless a namesake has taken its place."""
+    from .namespace import NAMESAKE, namesake
+
     folder = namesake()
     if folder is not None:
         raise sys.modules["pytest"].UsageError(
-            f"{_OURS} and the unrelated distribution {_NAMESAKE!r} both install the module pytest_nexus, in {folder}.\n"
-            f"fix: pip uninstall {_NAMESAKE}, then pip install --force-reinstall --no-deps {_OURS}"
+            f"{_OURS} and the unrelated distribution {NAMESAKE!r} both install the module pytest_nexus, in {folder}.\n"
+            f"fix: pip uninstall {NAMESAKE}, then pip install --force-reinstall --no-deps {_OURS}"
         )
     # respx would import httpx into every run of everybody; our fixture of the same name does so when it is used.
     if not pluginmanager.has_plugin("respx"):

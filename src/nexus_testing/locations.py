@@ -77,7 +77,7 @@ def of_callable(function: object) -> Location | None:
     target = getattr(target, "__func__", target)
     code = getattr(target, "__code__", None)
     if code is None and not inspect.isclass(target):
-        code = getattr(getattr(type(target), "__call__", None), "__code__", None)
+        code = getattr(type(target).__dict__.get("__call__"), "__code__", None)
     if code is not None:
         return Location(code.co_filename, code.co_firstlineno, code.co_qualname)
     return _of_class(target if inspect.isclass(target) else type(target))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import ManifestError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ("Api", "Configuration", "Dependencies", "Manifest", "read_json", "read_manifest")
 

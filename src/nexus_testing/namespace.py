@@ -7,7 +7,6 @@ import importlib.metadata
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .aliases import alias_spec
@@ -16,11 +15,13 @@ from .errors import NamespaceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
+    from pathlib import Path
     from types import ModuleType
 
-__all__ = ("install", "platform_installed")
+__all__ = ("NAMESAKE", "install", "namesake", "platform_installed", "refuse_other")
 
 PLATFORM = "nexus-platform"
+NAMESAKE = "pytest-nexus"
 
 
 def platform_installed() -> bool:
@@ -30,6 +31,18 @@ def platform_installed() -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
+
+
+def namesake() -> str | None:
+    """Return the folder of an unrelated distribution that brings a module of our name, if one is installed."""
+    try:
+        other = importlib.metadata.distribution(NAMESAKE)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in other.files or ():
+        if file.parts[0] == "pytest_nexus" or file.parts == ("pytest_nexus.py",):
+            return str(other.locate_file("pytest_nexus"))
+    return None
 
 
 class NexusFinder(MetaPathFinder):
@@ -100,7 +113,7 @@ def install(backend: str = "auto", *, look_in: Sequence[Path] = ()) -> Callable[
         NamespaceError: If something else is called ``nexus`` already.
     """
     global _installed  # noqa: PLW0603 - there is one import system in a process
-    whole = backend == "embedded" or not platform_installed()
+    whole = backend != "platform" and (backend == "embedded" or not platform_installed())
     if _installed is not None:
         if _installed.whole is whole:
             return lambda: None

@@ -145,9 +145,7 @@ class FindingMade(NamedTuple):
 Record: TypeAlias = (
     Published | Delivered | LifecycleStep | Request | ServiceLookup | Query | CacheCall | JobRun | FindingMade
 )
-R = TypeVar(
-    "R", Published, Delivered, LifecycleStep, Request, ServiceLookup, Query, CacheCall, JobRun, FindingMade
-)
+R = TypeVar("R", Published, Delivered, LifecycleStep, Request, ServiceLookup, Query, CacheCall, JobRun, FindingMade)
 
 
 class Journal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .errors import WebSocketClosed, WebSocketError, WebSocketRejected
 from .limits import limit
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message
 
-__all__ = ("WebSocketSession",)
+__all__ = ("WebSocketSession", "websocket_scope")
 
 
 class WebSocketSession:
@@ -46,7 +46,7 @@ class WebSocketSession:
         self.subprotocol: str | None = None
         self.headers: list[tuple[bytes, bytes]] = []
 
-    async def __aenter__(self) -> WebSocketSession:
+    async def __aenter__(self) -> Self:
         """Connect.
 
         Raises:
@@ -62,9 +62,9 @@ class WebSocketSession:
                 self.headers = list(message.get("headers", []))
                 return self
             if message["type"] == "websocket.http.response.start":
-                raise await self._denied(message)
+                raise await self._denied(message)  # noqa: TRY301 - whatever ends the connection ends the task
             code, reason = message.get("code", 1000), message.get("reason") or ""
-            raise WebSocketRejected(
+            raise WebSocketRejected(  # noqa: TRY301 - as above
                 f"The app refused the WebSocket {self._scope['path']!r}: it closed it with {code} {reason}".rstrip()
                 + " before it accepted it.",
                 status=403,
@@ -146,7 +146,7 @@ class WebSocketSession:
             )
         return message
 
-    async def receive(self, timeout: float | None | str = "default") -> Message:  # noqa: ASYNC109 - as above
+    async def receive(self, timeout: float | str | None = "default") -> Message:  # noqa: ASYNC109 - as above
         """Return the app's next ASGI message.
 
         Args:
@@ -160,16 +160,15 @@ class WebSocketSession:
         seconds = self._timeout if isinstance(timeout, str) else timeout
         message = await self._next(seconds, "a message")
         if message["type"] == "websocket.close":
-            self._closed = (message.get("code", 1000), message.get("reason") or "")
+            code, reason = self._closed = (message.get("code", 1000), message.get("reason") or "")
             raise WebSocketClosed(
-                f"The app closed the WebSocket {self._scope['path']!r} with {self._closed[0]} {self._closed[1]}".rstrip()
-                + ".",
-                code=self._closed[0],
-                reason=self._closed[1],
+                f"The app closed the WebSocket {self._scope['path']!r} with {code} {reason}".rstrip() + ".",
+                code=code,
+                reason=reason,
             )
         return message
 
-    async def receive_text(self, timeout: float | None | str = "default") -> str:  # noqa: ASYNC109 - as above
+    async def receive_text(self, timeout: float | str | None = "default") -> str:  # noqa: ASYNC109 - as above
         """Return the next message as text.
 
         Args:
@@ -180,7 +179,7 @@ class WebSocketSession:
         text = message.get("text")
         return text if text is not None else message["bytes"].decode()  # type: ignore[no-any-return]
 
-    async def receive_bytes(self, timeout: float | None | str = "default") -> bytes:  # noqa: ASYNC109 - as above
+    async def receive_bytes(self, timeout: float | str | None = "default") -> bytes:  # noqa: ASYNC109 - as above
         """Return the next message as bytes.
 
         Args:
@@ -191,7 +190,7 @@ class WebSocketSession:
         data = message.get("bytes")
         return data if data is not None else message["text"].encode()  # type: ignore[no-any-return]
 
-    async def receive_json(self, timeout: float | None | str = "default") -> Any:  # noqa: ASYNC109 - as above
+    async def receive_json(self, timeout: float | str | None = "default") -> Any:  # noqa: ASYNC109 - as above
         """Return what the next message says as JSON.
 
         Args:
@@ -221,7 +220,8 @@ class WebSocketSession:
         if self._closed is not None or self._task is None or self._task.done():
             code, reason = self._closed or (1006, "")
             raise WebSocketClosed(
-                f"The WebSocket {self._scope['path']!r} is closed ({code} {reason}".rstrip() + "); nothing can be sent.",
+                f"The WebSocket {self._scope['path']!r} is closed ({code} {reason}".rstrip()
+                + "); nothing can be sent.",
                 code=code,
                 reason=reason,
             )
@@ -266,7 +266,7 @@ class WebSocketSession:
             self._closed = (code, reason)
 
 
-def scope_of(
+def websocket_scope(
     path: str,
     query: bytes,
     headers: Sequence[tuple[bytes, bytes]],

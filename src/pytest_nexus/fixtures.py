@@ -123,9 +123,11 @@ async def nexus_app(request: pytest.FixtureRequest) -> AsyncIterator[App]:
         own = apps.has_plugin_fixture(request)
         targets = values["nexus_plugins"]
         if targets is None:
-            targets = [site.folder if site.entry_point is None else site.name for site in project.under_test()] if (
-                not own
-            ) else []
+            targets = (
+                [site.folder if site.entry_point is None else site.name for site in project.under_test()]
+                if (not own)
+                else []
+            )
         if own:
             site = project.nearest()
             if site is not None:
@@ -177,7 +179,7 @@ def nexus_journal(nexus_app: App) -> Journal:
 
 @pytest.fixture
 def respx_mock(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """respx's router, started; configured by the mark `respx`."""
+    """Respx's router, started; configured by the mark `respx`."""
     import respx
 
     mark = request.node.get_closest_marker("respx")

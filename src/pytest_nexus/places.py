@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nexus_testing.runtime.discovery import Project
 
 __all__ = ("Places",)
@@ -33,6 +34,7 @@ class Places:
         self.named = named
         self._projects: dict[Path, Project] = {}
         self._near: dict[Path, bool] = {}
+        self._added: list[Path] = []
 
     def project(self, file: Path) -> Project:
         """Return what a test file can see.
@@ -80,8 +82,18 @@ class Places:
         if nearest is not None:
             sites[nearest.name] = nearest
         for site in sites.values():
-            if site.entry_point is None or (site.folder / "plugin.py").is_file():
+            if (site.entry_point is None or (site.folder / "plugin.py").is_file()) and not finder.knows(site.folder):
                 finder.add(site)
+                self._added.append(site.folder)
+
+    def forget(self) -> None:
+        """Make what was made importable importable no more."""
+        if self._added:
+            from nexus_testing.runtime.importer import finder
+
+            for folder in self._added:
+                finder.remove(folder)
+            self._added.clear()
 
     def _root_has_plugins(self) -> bool:
         known = self._near.get(self.root)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-_UNDO = pytest.StashKey[Any]()
+_UNDO = pytest.StashKey[list[Any]]()
 _UNAWAITED: list[Any] = []
 # pytest gives no configuration to the hook that reports tests; sessions nest when a test runs pytest.
 _session_report: list[Report] = []
@@ -36,14 +36,16 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     from nexus_testing.namespace import install
 
     said = early_config.stash[settings.KEY] = settings.read(early_config)
+    undo = early_config.stash[_UNDO] = []
     root = early_config.rootpath
     try:
-        early_config.stash[_UNDO] = install(said.backend, look_in=[root])
+        undo.append(install(said.backend, look_in=[root]))
     except NexusTestingError as error:
         raise pytest.UsageError(str(error)) from error
     wanted = early_config.known_args_namespace.nexus_result
     early_config.stash[REPORT] = Report(said.backend, early_config.invocation_params.dir / wanted if wanted else None)
     here = early_config.stash[places.KEY] = places.Places(root, said.plugins)
+    undo.append(here.forget)
     here.prepare(root)
 
 
@@ -60,12 +62,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Take everything back."""
     if config.stash.get(REPORT, None) in _session_report:
         _session_report.remove(config.stash[REPORT])
-    undo = config.stash.get(_UNDO, None)
-    if undo is not None:
+    steps: list[Any] = config.stash.get(_UNDO, [])
+    for undo in reversed(steps):
         undo()
-    importer = sys.modules.get("nexus_testing.runtime.importer")
-    if importer is not None:
-        importer.finder.close()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -145,9 +144,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _in_play(request: Any) -> bool:
-    return bool(fixtures.OURS.intersection(request.fixturenames)) or request.config.stash[places.KEY].near(
-        request.path
-    )
+    return bool(fixtures.OURS.intersection(request.fixturenames)) or request.config.stash[places.KEY].near(request.path)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -188,10 +185,16 @@ def _configure_library(config: pytest.Config) -> None:
     from nexus_testing.defaults import Defaults, set_defaults
 
     said = config.stash[settings.KEY]
-    set_defaults(Defaults(Limits(hook=said.hook_timeout, drain=said.drain_timeout), said.client))
+    undo = config.stash[_UNDO]
+    limits = Limits(hook=said.hook_timeout, drain=said.drain_timeout)
+    before = set_defaults(Defaults(limits, said.client, said.backend))
+    undo.append(lambda: set_defaults(before))
     if said.version:
+        version = nexus_testing.nexus.__version__
         nexus_testing.nexus.__version__ = said.version
-    collect_unawaited(_UNAWAITED)
+        undo.append(lambda: setattr(nexus_testing.nexus, "__version__", version))
+    collector = collect_unawaited(_UNAWAITED)
+    undo.append(lambda: collect_unawaited(collector))
     apps.open_apps()
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import platform
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 __all__ = ("KEY", "OUTPUT", "Report")
 
 KEY = pytest.StashKey["Report"]()
 OUTPUT = "nexus_testing"
 
+_FIELDS = ("id", "severity", "plugin", "text", "where", "fix", "count")
 _Key = tuple[str, str, str | None, str, str | None, str]
 
 
@@ -37,7 +38,7 @@ class Report:
         self.app_arguments: dict[str, None] = {}
         self._backend = backend
         self._result = result
-        self._started = datetime.datetime.now(datetime.UTC)
+        self._started = dt.datetime.now(dt.UTC)
         self._clock = time.perf_counter()
         self._tests: dict[str, dict[str, Any]] = {}
 
@@ -49,7 +50,7 @@ class Report:
         """
         for one in findings:
             where = str(one.where) if one.where is not None else None
-            key = (one.id, one.severity.value, one.plugin, one.text, where, one.fix)
+            key: _Key = (one.id, one.severity.value, one.plugin, one.text, where, one.fix)
             self.findings[key] = self.findings.get(key, 0) + 1
 
     def note(self, report: pytest.TestReport) -> None:
@@ -116,8 +117,10 @@ class Report:
                 exit_code=exit_code,
                 tests=[TestResult(id=name, **test) for name, test in self._tests.items()],
                 findings=[
-                    FindingResult(id=id_, severity=severity, plugin=plugin, text=text, where=where, fix=fix, count=count)  # type: ignore[arg-type]  # a Severity's value
-                    for (id_, severity, plugin, text, where, fix), count in sorted(self.findings.items(), key=str)
+                    FindingResult.model_validate(
+                        dict(zip(_FIELDS, (*key, count), strict=True)),
+                    )
+                    for key, count in sorted(self.findings.items(), key=str)
                 ],
             ),
             self._result,

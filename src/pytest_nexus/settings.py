@@ -72,6 +72,12 @@ def _one_of(name: str, value: str, valid: tuple[str, ...]) -> str:
     return value
 
 
+def _resolved(backend: str) -> str:
+    from nexus_testing.namespace import platform_installed
+
+    return backend if backend != "auto" else "platform" if platform_installed() else "embedded"
+
+
 def _seconds(name: str, value: str) -> float | None:
     try:
         seconds = float(value)
@@ -116,7 +122,7 @@ def read(config: pytest.Config) -> Settings:
     backend = config.known_args_namespace.nexus_backend or config.getini("nexus_backend") or "auto"
     return Settings(
         plugins=tuple(config.getini("nexus_plugins")),
-        backend=_one_of("nexus_backend", backend, BACKENDS),
+        backend=_resolved(_one_of("nexus_backend", backend, BACKENDS)),
         client=_one_of("nexus_client", config.getini("nexus_client"), CLIENTS),
         drain_timeout=_seconds("nexus_drain_timeout", config.getini("nexus_drain_timeout")),
         hook_timeout=_seconds("nexus_hook_timeout", config.getini("nexus_hook_timeout")),

@@ -43,8 +43,8 @@ def make_backend(
         raise ConfigurationError(
             f"There is no backend {name!r}.",
             where=caller(4),
-            why="known is 'embedded'",
-            fix=did_you_mean(name, ["embedded"]) or "Leave it out.",
+            why="known is 'embedded'" + (", and nexus-platform is installed here" if name == "platform" else ""),
+            fix=did_you_mean(name, ["embedded"]) or "Use the in-memory framework: --nexus-backend embedded.",
         )
     from .embedded import EmbeddedBackend
 

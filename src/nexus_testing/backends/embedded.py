@@ -45,17 +45,13 @@ async def _http_error(connection: Request | WebSocket, error: Exception) -> Resp
     return _error_body(error.status_code, error.detail, connection.url.path, error.headers)
 
 
-def _error_body(
-    status: int, message: Any, path: str, headers: Mapping[str, str] | None = None
-) -> JSONResponse:
+def _error_body(status: int, message: Any, path: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"error": {"code": status, "message": message, "path": path}}, status, headers=headers)
 
 
 async def _refuse_websocket(socket: WebSocket, error: HTTPException) -> None:
     if "websocket.http.response" in socket.scope.get("extensions", {}):
-        await socket.send_denial_response(
-            _error_body(error.status_code, error.detail, socket.url.path, error.headers)
-        )
+        await socket.send_denial_response(_error_body(error.status_code, error.detail, socket.url.path, error.headers))
     else:
         await socket.close(1008, str(error.detail))
 

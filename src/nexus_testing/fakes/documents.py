@@ -175,7 +175,7 @@ class DocumentStore:
         self.open()
         document_id = document.get("id")
         inserted = dict(document)
-        if "_id" not in inserted and id is not None:
+        if "_id" not in inserted and document_id is not None:
             inserted = {"_id": _KeyId(document_id), **inserted}
         try:
             self._named(name).insert_one(copy.deepcopy(inserted))
@@ -187,7 +187,7 @@ class DocumentStore:
 
         Args:
             name: The collection's name.
-            document_id: The document's document_id.
+            document_id: The document's id.
             value: The document; its `_id` may be left out.
 
         Raises:
@@ -213,7 +213,7 @@ class DocumentStore:
 
         Args:
             name: The collection's name.
-            document_id: The document's document_id.
+            document_id: The document's id.
         """
         found = self._find(name, document_id)
         if found is None:
@@ -253,8 +253,10 @@ class DocumentStore:
     def _find(self, name: str, document_id: str) -> dict[str, Any] | None:
         self.open()
         documents = self._collections[name]
-        found: dict[str, Any] | None = documents[document_id] if document_id in documents else None  # noqa: SIM401 - no dict, has no get
-        if found is None:
+        found: dict[str, Any] | None = None
+        if document_id in documents:
+            found = documents[document_id]
+        else:
             for document in documents.documents:
                 if str(document["_id"]) == document_id:
                     found = document
@@ -270,7 +272,7 @@ class DocumentStore:
 
         Args:
             name: The collection's name.
-            document_id: The document's document_id.
+            document_id: The document's id.
         """
         return Image(name, document_id, copy.deepcopy(self._find(name, document_id)))
 

@@ -104,7 +104,11 @@ class CacheManager:
         Args:
             name: The plugin's name.
         """
-        return self._views.setdefault(name, PluginCache(self, name))
+        view = self._views.get(name)
+        if view is None:
+            view = PluginCache(name, clock=self._clock, journal=self.journal, spaces=self._spaces, views=self._views)
+            self._views[name] = view
+        return view
 
     # -- entries -------------------------------------------------------------------------------------------------
 
@@ -319,15 +323,28 @@ class CacheManager:
 class PluginCache(CacheManager):
     """The cache as one plugin sees it, whoever asks: what the plugin has as `self.cache_manager`.
 
+    Made by the app's cache, and a part of it.
+
     Args:
-        whole: The app's cache.
         plugin: The plugin's name.
+        clock: What time it is.
+        journal: Where calls are recorded.
+        spaces: The entries of all plugins.
+        views: What all plugins see.
     """
 
-    def __init__(self, whole: CacheManager, plugin: str) -> None:
-        super().__init__(clock=whole._clock, journal=whole.journal)
-        self._spaces = whole._spaces
-        self._views = whole._views
+    def __init__(
+        self,
+        plugin: str,
+        *,
+        clock: Clock,
+        journal: Journal,
+        spaces: dict[str | None, _Space],
+        views: dict[str, PluginCache],
+    ) -> None:
+        super().__init__(clock=clock, journal=journal)
+        self._spaces = spaces
+        self._views = views
         self._plugin = plugin
 
 

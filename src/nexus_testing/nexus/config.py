@@ -193,4 +193,6 @@ class PluginConfig(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         self.missed.add(key)
         guess = did_you_mean(key, self)
-        raise KeyError(f"configuration of plugin {self._plugin!r} has no {key!r}, only {sorted(self)!r}. {guess}".strip())
+        raise KeyError(
+            f"configuration of plugin {self._plugin!r} has no {key!r}, only {sorted(self)!r}. {guess}".strip()
+        )

@@ -18,7 +18,7 @@ class Activity:
 
     __slots__ = ("cause", "correlation_id", "kernel", "kind", "plugin", "scope")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - one is made for every delivery, and keywords would cost a tenth of it
         self,
         kind: str,
         kernel: Kernel | None,

@@ -332,7 +332,17 @@ class MemoryDatabase(DatabaseAdapter):
         started = time.perf_counter()
         collection = self.keyspace.collection(name)
         journal = self.journal
-        journal.append(Query(journal.next_seq(), at, "collection", name, True, who(), time.perf_counter() - started))
+        journal.append(
+            Query(
+                journal.next_seq(),
+                at,
+                "collection",
+                name,
+                found=True,
+                plugin=who(),
+                duration=time.perf_counter() - started,
+            )
+        )
         return collection
 
     def transaction(self) -> TransactionContext:

@@ -45,6 +45,32 @@ class _Declared:
             fields: index for fields, (index, _) in self.built.items()
         }
 
+    def join(self, plugin: str, schema: CollectionSchema) -> dict[tuple[str, ...], _Owned | None]:
+        """Add a plugin's indexes and return what was there in their places."""
+        before: dict[tuple[str, ...], _Owned | None] = {}
+        for index in schema.indexes:
+            owned = self.indexes.get(index.fields)
+            if owned is not None and owned.spec != index and owned.plugin != plugin:
+                raise DataError(
+                    f"The collection {schema.name!r} cannot have a {index} for {plugin!r} and a {owned.spec} for "
+                    f"{owned.plugin!r}.",
+                    where="get_database_schema()",
+                    fix="Declare the index alike in both plugins, or in one of them only.",
+                    plugin=plugin,
+                )
+            if owned is None or owned.spec != index:
+                before[index.fields] = owned
+        self.indexes.update({one.fields: _Owned(one, plugin) for one in schema.indexes if one.fields in before})
+        return before
+
+    def part(self, before: dict[tuple[str, ...], _Owned | None]) -> None:
+        """Put back what was there before `join`."""
+        for fields, owned in before.items():
+            if owned is None:
+                self.indexes.pop(fields, None)
+            else:
+                self.indexes[fields] = owned
+
 
 class Declarations:
     """Knows the declared collections of one store. Lives as long as its database.
@@ -86,22 +112,7 @@ class Declarations:
         name = schema.name
         existed = name in self._known or name in self._store
         declared = self._known.get(name) or _Declared()
-        before: dict[tuple[str, ...], _Owned | None] = {}
-        for index in schema.indexes:
-            owned = declared.indexes.get(index.fields)
-            if owned is not None and owned.spec != index and owned.plugin != plugin:
-                raise DataError(
-                    f"The collection {name!r} cannot have a {index} for {plugin!r} and a {owned.spec} for "
-                    f"{owned.plugin!r}.",
-                    where="get_database_schema()",
-                    fix="Declare the index alike in both plugins, or in one of them only.",
-                    plugin=plugin,
-                )
-            if owned is None or owned.spec != index:
-                before[index.fields] = owned
-        for index in schema.indexes:
-            if index.fields in before:
-                declared.indexes[index.fields] = _Owned(index, plugin)
+        before = declared.join(plugin, schema)
         fresh = [document for document in schema.documents if document not in declared.given]
         declared.given += fresh
         declared.waiting += [_Waiting(plugin, document) for document in fresh]
@@ -114,11 +125,7 @@ class Declarations:
                 self._known.pop(name, None)
                 self._store.drop(name)
                 return
-            for fields, owned in before.items():
-                if owned is None:
-                    declared.indexes.pop(fields, None)
-                else:
-                    declared.indexes[fields] = owned
+            declared.part(before)
             for document in fresh:
                 self._withdraw(name, declared, _Waiting(plugin, document))
             if self._store.opened:

@@ -292,7 +292,9 @@ class EventBus(EventAssertions):
             EventError: If the name is no string or the handler cannot be called.
         """
         if not isinstance(event_name, str) or not callable(handler):
-            culprit = f"handler {handler!r} cannot be called" if isinstance(event_name, str) else f"{event_name!r} is no name"
+            culprit = (
+                f"handler {handler!r} cannot be called" if isinstance(event_name, str) else f"{event_name!r} is no name"
+            )
             raise EventError(
                 f"subscribe() was given what it cannot use: {culprit}.",
                 where=caller(2),
@@ -420,9 +422,7 @@ class EventBus(EventAssertions):
             self._notice(record)
         if self._consumer is None:
             loop = asyncio.get_running_loop()
-            self._consumer = loop.create_task(
-                self._consume(), name="nexus event bus", context=contextvars.Context()
-            )
+            self._consumer = loop.create_task(self._consume(), name="nexus event bus", context=contextvars.Context())
 
     def _check(self, name: object, data: object, priority: object) -> None:
         if isinstance(name, str) and isinstance(priority, EventPriority):

@@ -104,9 +104,7 @@ class ServiceRegistry:
             name: The service's name.
         """
         found = self._services.get(name)
-        self.journal.append(
-            ServiceLookup(self.journal.next_seq(), self._clock.time(), name, found is not None, who())
-        )
+        self.journal.append(ServiceLookup(self.journal.next_seq(), self._clock.time(), name, found is not None, who()))
         return found[0] if found is not None else None
 
     @awaited

@@ -278,11 +278,11 @@ class TaskManager:
                 await clock.sleep(wait)
             try:
                 await self._run(entry)
-            except (Exception, asyncio.CancelledError) as error:
+            except (Exception, asyncio.CancelledError):
                 if me is not None and me.cancelling():
                     raise
                 # Recorded already; the next run comes.
-                logger.error("Error in background task %s: %s", entry.task.name, error, exc_info=error)
+                logger.exception("Error in background task %s", entry.task.name)
             if entry.loop is not me:
                 return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
 from ..calls import awaited
@@ -22,6 +23,45 @@ if TYPE_CHECKING:
 __all__ = ("TransactionContext",)
 
 
+class _View:
+    """What a transaction wrote, on top of what those around it wrote, what it read, and how far it is."""
+
+    __slots__ = ("begun", "ended", "ended_at", "outer", "reads", "writes")
+
+    def __init__(self, outer: _View | None) -> None:
+        self.outer = outer
+        self.writes: ChainMap[str, Any] = outer.writes.new_child() if outer is not None else ChainMap()
+        self.reads: dict[str, Any] = outer.reads if outer is not None else {}
+        self.begun = False
+        self.ended = ""
+        self.ended_at: Location | None = None
+
+    def check(self) -> None:
+        """Refuse to be used before the block, or after the end of this or of one around it."""
+        if not self.begun:
+            raise TransactionError(
+                "A transaction is used before its block is entered.",
+                where=caller(),
+                fix="async with self.db.transaction() as tx:",
+                plugin=who(),
+            )
+        if self.ended:
+            raise TransactionError(
+                f"A transaction is used after it was {self.ended}.",
+                where=caller(),
+                why=f"it was {self.ended} at {self.ended_at}" if self.ended_at else "",
+                fix="Do it before, or begin another one: async with self.db.transaction() as tx:",
+                plugin=who(),
+            )
+        if self.outer is not None:
+            self.outer.check()
+
+    def end(self, how: str) -> None:
+        """Remember how it ended, and where."""
+        self.ended = how
+        self.ended_at = caller()
+
+
 class TransactionContext:
     """Reads and writes of one `async with` block. Nobody else sees its writes before they are committed.
 
@@ -30,21 +70,16 @@ class TransactionContext:
 
     Args:
         database: What is read and written.
-        outer: The transaction that this one is a part of, if any.
+        outer: What the transaction around this one sees, if it is a part of one.
     """
 
-    def __init__(self, database: MemoryDatabase, outer: TransactionContext | None = None) -> None:
+    def __init__(self, database: MemoryDatabase, outer: _View | None = None) -> None:
         self._database = database
         self._keyspace = database.keyspace
-        self._outer = outer
-        self._writes: dict[str, Any] = {}
-        self._reads: dict[str, Any] = outer._reads if outer is not None else {}
-        self._begun = False
-        self._ended = ""
-        self._ended_at: Location | None = None
+        self._view = _View(outer)
 
     async def __aenter__(self) -> Self:
-        if self._begun:
+        if self._view.begun:
             raise TransactionError(
                 "A transaction cannot be begun a second time.",
                 where=caller(),
@@ -52,23 +87,23 @@ class TransactionContext:
                 plugin=who(),
             )
         self._database.check()
-        if self._outer is not None:
-            self._outer._check()
-        self._begun = True
+        if self._view.outer is not None:
+            self._view.outer.check()
+        self._view.begun = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._ended:
+        if self._view.ended:
             return
         if error is not None:
-            self._end("rolled back")
+            self._view.end("rolled back")
             return
         try:
             await self._commit()
         except BaseException:
-            self._end("rolled back")
+            self._view.end("rolled back")
             raise
 
     # -- reading and writing -------------------------------------------------------------------------------------
@@ -111,10 +146,10 @@ class TransactionContext:
             DataError: If it cannot be stored.
             TransactionError: If the transaction is over.
         """
-        self._check()
+        self._view.check()
         async with self._database.asked("set", key):
-            self._check()
-            self._writes[key] = self._keyspace.taken(key, value)
+            self._view.check()
+            self._view.writes[key] = self._keyspace.taken(key, value)
 
     @awaited
     async def update(self, key: str, fields: Mapping[str, Any]) -> None:
@@ -128,10 +163,10 @@ class TransactionContext:
             DataError: If there is no document under the key, or a field cannot be stored.
             TransactionError: If the transaction is over.
         """
-        self._check()
+        self._view.check()
         async with self._database.asked("update", key):
-            self._check()
-            self._writes[key] = self._keyspace.merged(key, self._look(key), fields)
+            self._view.check()
+            self._view.writes[key] = self._keyspace.merged(key, self._look(key), fields)
 
     @awaited
     async def delete(self, key: str) -> None:
@@ -143,11 +178,11 @@ class TransactionContext:
         Raises:
             TransactionError: If the transaction is over.
         """
-        self._check()
+        self._view.check()
         async with self._database.asked("delete", key) as question:
-            self._check()
+            self._view.check()
             question.found = self._look(key) is not MISSING
-            self._writes[key] = MISSING
+            self._view.writes[key] = MISSING
 
     def transaction(self) -> TransactionContext:
         """Return a part of this transaction that can be rolled back by itself: a savepoint.
@@ -155,8 +190,8 @@ class TransactionContext:
         Raises:
             TransactionError: If the transaction is over.
         """
-        self._check()
-        return TransactionContext(self._database, self)
+        self._view.check()
+        return TransactionContext(self._database, self._view)
 
     # -- ending --------------------------------------------------------------------------------------------------
 
@@ -177,69 +212,44 @@ class TransactionContext:
         Raises:
             TransactionError: If the transaction is over.
         """
-        self._check()
+        self._view.check()
         async with self._database.asked("rollback", ""):
-            self._end("rolled back")
+            self._view.end("rolled back")
 
     async def _commit(self) -> None:
-        self._check()
+        self._view.check()
         async with self._database.asked("commit", ""):
-            self._check()
-            if self._outer is not None:
-                self._outer._writes.update(self._writes)
+            self._view.check()
+            if self._view.outer is not None:
+                self._view.outer.writes.update(self._view.writes.maps[0])
             else:
                 self._check_conflicts()
-                self._keyspace.write_together(self._writes)
-            self._end("committed")
+                self._keyspace.write_together(self._view.writes.maps[0])
+            self._view.end("committed")
 
-    def _end(self, how: str) -> None:
-        self._ended = how
-        self._ended_at = caller()
-
-    # -- checks --------------------------------------------------------------------------------------------------
+    # -- inside --------------------------------------------------------------------------------------------------
 
     async def _seen(self, operation: str, key: str) -> Any:
-        self._check()
+        self._view.check()
         async with self._database.asked(operation, key) as question:
-            self._check()
+            self._view.check()
             value = self._look(key)
             question.found = value is not MISSING
             return value
 
     def _look(self, key: str) -> Any:
-        view: TransactionContext | None = self
-        while view is not None:
-            if key in view._writes:
-                return view._writes[key]
-            view = view._outer
-        if key not in self._reads:
+        view = self._view
+        if key in view.writes:
+            return view.writes[key]
+        if key not in view.reads:
             value = self._keyspace.read(key)
-            self._reads[key] = value if value is MISSING else copied(value)
-        return self._reads[key]
-
-    def _check(self) -> None:
-        view: TransactionContext | None = self
-        while view is not None:
-            if not view._begun:
-                raise TransactionError(
-                    "A transaction is used before its block is entered.",
-                    where=caller(),
-                    fix="async with self.db.transaction() as tx:",
-                    plugin=who(),
-                )
-            if view._ended:
-                raise TransactionError(
-                    f"A transaction is used after it was {view._ended}.",
-                    where=caller(),
-                    why=f"it was {view._ended} at {view._ended_at}" if view._ended_at else "",
-                    fix="Do it before, or begin another one: async with self.db.transaction() as tx:",
-                    plugin=who(),
-                )
-            view = view._outer
+            view.reads[key] = value if value is MISSING else copied(value)
+        return view.reads[key]
 
     def _check_conflicts(self) -> None:
-        for key in self._writes:
-            if key in self._reads and self._keyspace.read(key) != self._reads[key]:
+        reads = self._view.reads
+        for key in self._view.writes:
+            if key in reads and self._keyspace.read(key) != reads[key]:
                 raise TransactionError(
                     f"The transaction cannot be committed: somebody else wrote {key!r} since it was read.",
                     where=caller(),

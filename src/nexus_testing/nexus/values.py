@@ -60,7 +60,7 @@ class Document(dict[str, Any]):
         return [*super().__dir__(), *self]
 
 
-class _Refused(Exception):  # noqa: N818 - never leaves this module
+class _Refused(Exception):
     """A value that is not taken; collects its path, from the inside out, on its way up."""
 
     def __init__(self, value: object, why: str, fix: str) -> None:

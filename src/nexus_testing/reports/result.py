@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ResultError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ("FORMAT", "VERSION", "FindingResult", "Result", "TestResult", "read_result", "write_result")
 
@@ -91,7 +93,9 @@ def read_result(path: Path) -> Result:
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ResultError("The result cannot be read.", where=path, why=str(error), fix="Run the tests again.") from error
+        raise ResultError(
+            "The result cannot be read.", where=path, why=str(error), fix="Run the tests again."
+        ) from error
     except json.JSONDecodeError as error:
         raise ResultError(
             "The result is no JSON.",

@@ -183,8 +183,11 @@ class Project:
         return PluginUnderTestError(
             "There is no plugin that this file could be about.",
             where=broken or self.anchor,
-            why=(f"{broken} is not a plugin's manifest: it lacks a name, a version, a plugin.py beside it, or is no JSON\n"
-                 if broken else "")
+            why=(
+                f"{broken} is no plugin's manifest: it lacks a name, a version, a plugin.py beside it, or is no JSON\n"
+                if broken
+                else ""
+            )
             + "looked for a manifest.json with a plugin.py beside it, at or above the file and in\n"
             + "\n".join(f"  {self.root / shape if shape != '.' else self.root}" for shape in _SHAPES),
             fix='Write a manifest.json beside plugin.py: {"name": "my_plugin", "version": "0.1.0"}, or name the plugin '
@@ -264,7 +267,7 @@ def set_project(project: Project | None) -> Project | None:
     Args:
         project: The project, or None for the working directory.
     """
-    global _project  # noqa: PLW0603 - one test runs at a time in a process
+    global _project
     before, _project = _project, project
     return before
 

@@ -113,9 +113,7 @@ class Host:
 
     def mounted(self) -> list[routes.Mounted]:
         """Return the routes of all plugins."""
-        return [
-            route for plugin in self._life.loaded.values() for route in routes.listed(plugin.routes, plugin.name)
-        ]
+        return [route for plugin in self._life.loaded.values() for route in routes.listed(plugin.routes, plugin.name)]
 
     def known(self, instance: Any) -> Loaded | None:
         """Return what is known of an instance, if this app gave it its ports.

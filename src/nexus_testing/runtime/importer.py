@@ -38,7 +38,7 @@ def package_name(name: str) -> str:
 class _EmptyPackage(Loader):
     """Makes the package of a plugin folder that has no `__init__.py`."""
 
-    def create_module(self, spec: ModuleSpec) -> None:
+    def create_module(self, spec: ModuleSpec) -> None:  # noqa: ARG002 - the import system's signature
         return None
 
     def exec_module(self, module: ModuleType) -> None:
@@ -69,9 +69,7 @@ class PluginFinder(MetaPathFinder):
         self.remove(folder)
         findings = self._findings[folder] = []
         if name in sys.stdlib_module_names:
-            findings.append(
-                find("NX201", f"{site.name!r} is a module of the standard library.", plugin=site.name)
-            )
+            findings.append(find("NX201", f"{site.name!r} is a module of the standard library.", plugin=site.name))
             name = f"nexus_plugin_{name}"
         else:
             self._look_for_twins(site, name, findings)
@@ -102,6 +100,8 @@ class PluginFinder(MetaPathFinder):
                 del self._aliases[alias]
                 self._forget([module for module in sys.modules if module.split(".")[0] == alias])
             self._forget([module for module in sys.modules if module.split(".")[0] == name])
+        if not self._folders and self in sys.meta_path:
+            sys.meta_path.remove(self)
 
     def forget_code(self, folder: Path) -> None:
         """Forget a plugin's modules but its tests', and their byte code, which is only as fresh as a second.
@@ -121,12 +121,13 @@ class PluginFinder(MetaPathFinder):
             Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
         importlib.invalidate_caches()
 
-    def close(self) -> None:
-        """Forget everything and leave `sys.meta_path`."""
-        for folder in list(self._folders.values()):
-            self.remove(folder)
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+    def knows(self, folder: Path) -> bool:
+        """Say whether a folder was added.
+
+        Args:
+            folder: The plugin's folder.
+        """
+        return folder in self._folders.values()
 
     def findings(self, folder: Path) -> list[Finding]:
         """Return what was found when a folder was added.
@@ -146,7 +147,10 @@ class PluginFinder(MetaPathFinder):
         return self._folders.get(self._aliases.get(top, top))
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002 - the import system's signature
+        target: ModuleType | None = None,  # noqa: ARG002 - as above
     ) -> ModuleSpec | None:
         """Answer the import system."""
         top, dot, rest = fullname.partition(".")
@@ -158,9 +162,7 @@ class PluginFinder(MetaPathFinder):
             return None
         init = folder / "__init__.py"
         if init.is_file():
-            return importlib.util.spec_from_file_location(
-                fullname, init, submodule_search_locations=[str(folder)]
-            )
+            return importlib.util.spec_from_file_location(fullname, init, submodule_search_locations=[str(folder)])
         spec = importlib.machinery.ModuleSpec(fullname, _EmptyPackage(), is_package=True)
         spec.submodule_search_locations = [str(folder)]
         return spec

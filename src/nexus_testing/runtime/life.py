@@ -44,7 +44,14 @@ class Life:
         self.failed: dict[str, State] = {}
 
     async def prepare(self, plugin: Loaded) -> None:
-        """Do what comes before initialize()."""
+        """Run what comes before the initialisation: on_discover, on_validate, on_load, the schema.
+
+        Args:
+            plugin: The plugin.
+
+        Raises:
+            PluginLoadError: If one of them fails.
+        """
         stages = self.stages
         async with stages.stage(plugin, "Validation"):
             await stages.hook(plugin, "Validation", "on_discover")
@@ -67,9 +74,18 @@ class Life:
             plugin.undo_schema = await self._kernel.db.apply_schema(plugin.name, described)
 
     def seq(self) -> int:
+        """Return a number that stands between what was recorded and what will be."""
         return self._kernel.journal.next_seq()
 
     async def initialize(self, plugin: Loaded) -> None:
+        """Run on_initialize, then the initialisation proper.
+
+        Args:
+            plugin: The plugin.
+
+        Raises:
+            PluginLoadError: If one of them fails or returns False.
+        """
         stages = self.stages
         async with stages.stage(plugin, "Initialization"):
             for name in ("on_initialize", "initialize"):
@@ -83,6 +99,18 @@ class Life:
         plugin.state = State.INITIALIZED
 
     def judge(self, plugin: Loaded, name: str, outcome: object, watch: LogWatch, since: int) -> None:
+        """Refuse a hook's False, and report initialize()'s None.
+
+        Args:
+            plugin: The plugin.
+            name: The hook's name.
+            outcome: What it returned.
+            watch: What was logged while it ran.
+            since: The number of the journal's last record before it ran.
+
+        Raises:
+            PluginLoadError: If the hook returned False.
+        """
         plugin.outcome = outcome
         if outcome is None and name == "initialize":
             self._kernel.report(
@@ -97,6 +125,14 @@ class Life:
             raise self.stages.refused(plugin, "Initialization", name, watch.seen, since)
 
     async def activate(self, plugin: Loaded) -> None:
+        """Mount the plugin's routes, start its tasks, run on_enable.
+
+        Args:
+            plugin: The plugin.
+
+        Raises:
+            PluginLoadError: If one of them fails.
+        """
         async with self.stages.stage(plugin, "Active"):
             others = [other for other in self.loaded.values() if other is not plugin]
             routes.mount(self._fastapi, plugin, others)
@@ -147,6 +183,14 @@ class Life:
     # -- the end ----------------------------------------------------------------------------------------------------
 
     async def shut_down(self, plugin: Loaded) -> None:
+        """Shut a plugin down and remove all of it but its data.
+
+        Args:
+            plugin: The plugin.
+
+        Raises:
+            PluginUnloadError: If it raised or hung; it is removed all the same.
+        """
         errors: list[PluginLoadError] = []
 
         async def attempt(stage: str, name: str) -> None:
@@ -178,11 +222,20 @@ class Life:
             raise _unload_error(plugin, errors)
 
     async def drain(self) -> None:
+        """Let events come to rest, unless one of their handlers asked for this."""
         doing = activity.get()
         if doing is None or doing.kind not in {"handler", "job", "request"}:
             await self._kernel.event_bus.drain(self._drain_limit)
 
     async def disable(self, plugin: Loaded) -> None:
+        """Run on_disable, stop the plugin's tasks, take its routes off.
+
+        Args:
+            plugin: The plugin.
+
+        Raises:
+            PluginLoadError: If the hook fails; the rest is done all the same.
+        """
         try:
             await self.stages.hook(plugin, "Disabled", "on_disable")
         finally:
@@ -210,6 +263,13 @@ class Life:
             del self.loaded[plugin.name]
 
     def announce(self, name: str, plugin: Loaded, error: BaseException | None = None) -> None:
+        """Publish the news of a plugin.
+
+        Args:
+            name: The event's name.
+            plugin: The plugin.
+            error: What went wrong, if the news is that.
+        """
         data = {"plugin_id": plugin.name}
         if error is not None:
             data["error"] = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__

@@ -215,7 +215,9 @@ def _nearly(module: ModuleType) -> str:
     ]
     if not names:
         return "the module defines no class at all"
-    return f"it defines {', '.join(names)}, none of which derives from BasePlugin. {did_you_mean('Plugin', names)}".strip()
+    return (
+        f"it defines {', '.join(names)}, none of which derives from BasePlugin. {did_you_mean('Plugin', names)}".strip()
+    )
 
 
 def package_of(site: Site) -> str:

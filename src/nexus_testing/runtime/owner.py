@@ -69,7 +69,7 @@ class Owner:
                 where=caller(),
                 why="a fixture and its test run on different loops, or the app outlived the test that started it",
                 fix="Let both run on one loop: @pytest.mark.asyncio(loop_scope='module') on the test and "
-                "@pytest_asyncio.fixture(loop_scope='module') on the fixture, or make the app in the test's own fixture.",
+                "@pytest_asyncio.fixture(loop_scope='module') on the fixture, or make the app in the test.",
             )
         return loop
 

@@ -8,7 +8,7 @@ import logging
 import sys
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..errors import NexusTestingError, PluginLoadError
 from ..limits import HOOK_LIMIT, limit
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..nexus.kernel import Kernel
     from .loaded import Loaded
 
-__all__ = ("Logged", "LogWatch", "Stages")
+__all__ = ("LogWatch", "Logged", "Stages")
 
 
 class Logged(NamedTuple):
@@ -47,7 +47,7 @@ class LogWatch(logging.Handler):
             Logged(record.getMessage(), Location(record.pathname, record.lineno, record.funcName or ""), error)
         )
 
-    def __enter__(self) -> LogWatch:
+    def __enter__(self) -> Self:
         logging.getLogger().addHandler(self)
         return self
 
@@ -117,9 +117,7 @@ class Stages:
             return None
         return await self.call(plugin, stage, name, method, *args)
 
-    async def call(
-        self, plugin: Loaded, stage: str, name: str, method: Callable[..., Any], *args: object
-    ) -> Any:
+    async def call(self, plugin: Loaded, stage: str, name: str, method: Callable[..., Any], *args: object) -> Any:
         """Run a hook.
 
         Args:
@@ -139,7 +137,7 @@ class Stages:
         try:
             result = method(*args)
             if not inspect.isawaitable(result):
-                raise _not_async(plugin, stage, name, method)
+                raise _not_async(plugin, stage, name, method)  # noqa: TRY301 - it goes the way of every failure
             async with limit(self._limit):
                 return await result
         except NexusTestingError as error:
@@ -182,9 +180,7 @@ class Stages:
             plugin=plugin.name,
         )
 
-    def refused(
-        self, plugin: Loaded, stage: str, name: str, logged: list[Logged], since: int
-    ) -> PluginLoadError:
+    def refused(self, plugin: Loaded, stage: str, name: str, logged: list[Logged], since: int) -> PluginLoadError:
         """Make the error of a hook that returned False: with what it logged, else with what it missed.
 
         Args:
@@ -211,7 +207,7 @@ class Stages:
             why = "it raised nothing and logged no error"
             if missed:
                 why += "; it asked for these and did not get them:\n" + "\n".join(missed)
-                fix = "Give it what it misses, for services with the fixture nexus_services: " "{'name': object}."
+                fix = "Give it what it misses, for services with the fixture nexus_services: {'name': object}."
             else:
                 why += "; it asked for nothing that was not there"
                 fix = f"Log the reason before `return False` in {name}(), or end it with `return True`."
@@ -247,7 +243,7 @@ def record_of(record: object, plugin: str) -> bool:
 def _does_nothing(method: object) -> bool:
     """Say whether a hook is the one that the framework's own classes have: empty, so that running it shows nothing."""
     return getattr(getattr(method, "__func__", None), "__module__", "") == "nexus_testing.nexus.plugins.hooks" and (
-        getattr(method, "__name__", "") not in {"on_validate"}
+        getattr(method, "__name__", "") != "on_validate"
     )
 
 

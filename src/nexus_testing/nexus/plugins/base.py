@@ -153,7 +153,7 @@ class BasePlugin(metaclass=PluginType):
         """Return the plugin's menu items."""
         return []
 
-    def validate_config(self, config: dict[str, Any]) -> bool:
+    def validate_config(self, config: dict[str, Any]) -> bool:  # noqa: ARG002 - for those who override it
         """Say whether a configuration is one that the plugin takes.
 
         Args:

@@ -18,6 +18,7 @@ class PluginType(ABCMeta):
     """Makes plugin classes whose bases may stand in any order, and gives new instances their ports."""
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], /, **kwargs: Any) -> PluginType:
+        """Make the class, without a base that another one brings anyway."""
         kept = tuple(
             base
             for index, base in enumerate(bases)
