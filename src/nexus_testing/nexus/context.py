@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .events import Cause
+    from .cause import Cause
     from .kernel import Kernel
 
 __all__ = ("Activity", "activity", "current_kernel", "enter_kernel", "leave_kernel", "running_kernel", "who")

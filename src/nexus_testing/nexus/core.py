@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ..records import EventPriority
 from .database import DatabaseAdapter, get_db
-from .events import Event, EventBus, EventPriority
+from .event import Event
+from .events import EventBus
 from .manager import PluginManager, PluginStatus
 from .plugins.info import PluginInfo
 from .services import ServiceRegistry

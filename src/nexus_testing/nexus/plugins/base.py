@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...calls import awaited
-from ..events import described_event
+from ..event import described_event
 from .info import HealthStatus, PluginInfo
 from .metaclass import PluginType
 
