@@ -122,6 +122,8 @@ async def nexus_app(request: pytest.FixtureRequest) -> AsyncIterator[App]:
         project = request.config.stash[places.KEY].project(request.path)
         own = apps.has_plugin_fixture(request)
         targets = values["nexus_plugins"]
+        if targets is not None and not isinstance(targets, list | tuple | set):
+            targets = [targets]
         if targets is None:
             targets = (
                 [site.folder if site.entry_point is None else site.name for site in project.under_test()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, coroutines, fixtures, places, settings
+from . import apps, coroutines, fixtures, places, settings, tracebacks
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
 from .fixtures import respx_mock  # noqa: F401 - as above; it is no name of ours
 from .report import KEY as REPORT
@@ -261,6 +261,14 @@ def _refuse_unawaited() -> None:
         where="\n".join(str(call.where) for call in calls),
         fix="Write `await` in front of it.",
     )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Leave the harness out of tracebacks, unless all of it is asked for."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        call.excinfo = tracebacks.shortened(call.excinfo)
+    return (yield)
 
 
 # -- reporting -----------------------------------------------------------------------------------------------------

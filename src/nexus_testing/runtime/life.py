@@ -70,8 +70,7 @@ class Life:
             return plugin.instance.get_database_schema()
 
         described = await self.stages.call(plugin, "Loading", "get_database_schema", schema)
-        if described:
-            plugin.undo_schema = await self._kernel.db.apply_schema(plugin.name, described)
+        plugin.changes = await self._kernel.db.apply_schema(plugin.name, described or {})
 
     def seq(self) -> int:
         """Return a number that stands between what was recorded and what will be."""
@@ -140,6 +139,9 @@ class Life:
             await self.stages.hook(plugin, "Active", "on_enable")
             plugin.instance.initialized = True
             plugin.state = State.ACTIVE
+        if plugin.changes is not None:
+            plugin.changes.keep()
+            plugin.changes = None
         self.announce("plugin.loaded", plugin)
 
     @asynccontextmanager
@@ -166,9 +168,9 @@ class Life:
         if isinstance(error, Exception):
             await self._tell(plugin, error)
         await self.clean(plugin, failed=True)
-        if plugin.undo_schema is not None:
-            await plugin.undo_schema()
-            plugin.undo_schema = None
+        if plugin.changes is not None:
+            plugin.changes.revert()
+            plugin.changes = None
         plugin.state = self.failed[plugin.name] = State.FAILED
         self.announce("plugin.error", plugin, error=error)
 

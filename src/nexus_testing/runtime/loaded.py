@@ -7,11 +7,11 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from ..errors import PluginLoadError
     from ..manifest import Manifest
+    from ..nexus.changes import Changes
     from .discovery import Site
 
 __all__ = ("RECORD", "Loaded", "State", "own_method")
@@ -47,7 +47,7 @@ class Loaded:
         self.host: Any = None
         self.state = State.NEW
         self.routes: list[Any] = []
-        self.undo_schema: Callable[[], Awaitable[None]] | None = None
+        self.changes: Changes | None = None
         self.by_author = False
         self.outcome: object = True
         self.refusal: PluginLoadError | None = None

@@ -15,6 +15,7 @@ from ..limits import HOOK_LIMIT, limit
 from ..locations import Location, of_callable, of_exception
 from ..nexus.context import Activity, activity
 from ..records import LifecycleStep, Query, ServiceLookup
+from .loaded import own_method
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -161,7 +162,7 @@ class Stages:
         return PluginLoadError(
             f"{plugin.label.capitalize()} failed in {name}(): {type(error).__name__}: {error}",
             stage=stage,
-            where=of_exception(error, plugin.folder) or of_callable(getattr(plugin.instance, name, None)),
+            where=of_exception(error, plugin.folder) or of_callable(_hook_of(plugin, name)),
             why="" if not isinstance(error, asyncio.CancelledError) else "the hook was cancelled, by nobody of ours",
             fix="Mend the line above; what it raised is the cause of this error.",
             plugin=plugin.name,
@@ -202,7 +203,7 @@ class Stages:
                 why += f"\nafter it had caught {type(cause.error).__name__}: {cause.error}"
             fix = "Mend the line above."
         else:
-            where = of_callable(getattr(plugin.instance, name, None))
+            where = of_callable(_hook_of(plugin, name))
             missed = self._missed(plugin, since)
             why = "it raised nothing and logged no error"
             if missed:
@@ -238,6 +239,13 @@ class Stages:
 def record_of(record: object, plugin: str) -> bool:
     """Say whether a record is of something that a plugin looked for and did not find."""
     return isinstance(record, ServiceLookup | Query) and not record.found and record.plugin == plugin
+
+
+def _hook_of(plugin: Loaded, name: str) -> object:
+    """Return a plugin's hook as it was written, for its place."""
+    if plugin.instance is None:
+        return None
+    return own_method(plugin, name) if name in {"initialize", "shutdown"} else getattr(plugin.instance, name, None)
 
 
 def _does_nothing(method: object) -> bool:

@@ -1,0 +1,1 @@
+"""A Nexus plugin that greets people in their own language."""

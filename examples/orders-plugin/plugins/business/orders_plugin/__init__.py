@@ -1,0 +1,1 @@
+"""A Nexus plugin that takes orders."""

@@ -1,0 +1,1 @@
+"""Benchmarks: what the harness costs, side by side with doing without it. Run ``python -m tests.benchmarks``."""

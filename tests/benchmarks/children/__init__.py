@@ -1,0 +1,1 @@
+"""Scripts that a benchmark runs in a process of their own; each prints one JSON object."""

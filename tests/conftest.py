@@ -1,0 +1,84 @@
+"""What the tests share: a plugin's repository, and pytest run in it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+# What a run within this process imports first is forgotten after it; imported here, it stays.
+import nexus_testing.case
+import nexus_testing.namespace
+import nexus_testing.reports.result
+from nexus_testing import entry
+
+pytest_plugins = ("pytester",)
+
+SOURCE = str(Path(nexus_testing.__file__).parents[1])
+INSTALLED = any(point.value == entry.__name__ for point in importlib.metadata.entry_points(group="pytest11"))
+
+
+class Repo:
+    """A plugin's repository in a folder of its own. Lives as long as the test."""
+
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._pytester = pytester
+        self._monkeypatch = monkeypatch
+        self.folder = pytester.path / "shop-plugin"
+
+    def write(self, path: str, text: str = "") -> Path:
+        """Write a file of the repository and return its path."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+        return file
+
+    def manifest(self, name: str = "shop", *, at: str = ".", **more: object) -> Path:
+        """Write a manifest and return its path."""
+        return self.write(f"{at}/manifest.json", json.dumps({"name": name, "version": "1.0.0", **more}))
+
+    def distribution(self, name: str, *, entry_points: str = "", record: str = "") -> Path:
+        """Make a distribution count as installed, for this process and for those that it starts."""
+        folder = self._pytester.path / "site"
+        info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(dedent(entry_points), encoding="utf-8")
+        (info / "RECORD").write_text(dedent(record), encoding="utf-8")
+        self.path(folder)
+        return folder
+
+    def path(self, folder: Path) -> None:
+        """Put a folder on the path of modules, for this process and for those that it starts."""
+        self._monkeypatch.syspath_prepend(folder)
+        self._monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
+
+    def run(self, *args: str, apart: bool = False, load: bool = not INSTALLED) -> pytest.RunResult:
+        """Run pytest in the repository, within this process or apart from it."""
+        self.folder.mkdir(exist_ok=True)
+        self._monkeypatch.chdir(self.folder)
+        if apart:
+            return self._pytester.runpytest_subprocess(*(("-p", entry.__name__) if load else ()), *args)
+        # The filters of the test around it, which makes errors of warnings, would count too.
+        filters = () if "-W" in args else ("-W", "default")
+        return self._pytester.runpytest_inprocess(*filters, *args, plugins=[entry] if load else [])
+
+    def python(self, *args: str) -> pytest.RunResult:
+        """Run Python in the repository."""
+        self.folder.mkdir(exist_ok=True)
+        self._monkeypatch.chdir(self.folder)
+        return self._pytester.run(sys.executable, *args)
+
+
+@pytest.fixture(name="repo")
+def _repo(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("COLUMNS", "200")
+    return Repo(pytester, monkeypatch)

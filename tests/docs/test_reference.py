@@ -1,0 +1,123 @@
+"""The reference pages name what there is, all of it and nothing else."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from inspect import cleandoc, signature
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from nexus_testing import errors, records
+from nexus_testing.app import App, create_test_app
+from nexus_testing.assertions import EventAssertions
+from nexus_testing.case import Case, PerformanceTest, PluginTestCase
+from nexus_testing.cli import main
+from nexus_testing.client import ClientParts
+from nexus_testing.findings import KINDS
+from nexus_testing.websocket import WebSocketSession
+from pytest_nexus import fixtures, settings
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+_INTERNAL = {"abandon", "adopt", "bind", "close_clients", "release", "shut"}
+"""Public methods that only the pytest side calls."""
+
+
+def _page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def _public(cls: type) -> set[str]:
+    mine = [one for one in cls.__mro__ if one.__module__.startswith("nexus_testing")]
+    return {name for one in mine for name in vars(one) if not name.startswith("_")} - _INTERNAL
+
+
+def _named(page: str) -> set[str]:
+    """Return the names that code spans begin with."""
+    return set(re.findall(r"`(?:--)?([a-zA-Z_][\w-]*)", page))
+
+
+def _first_cells(page: str, start: str) -> set[str]:
+    return set(re.findall(rf"^\| `({start}[\w-]*)", page, re.MULTILINE))
+
+
+def test_the_findings_are_those_that_there_are() -> None:
+    """The table has one row for each kind of finding, as the code says it."""
+    expected = [f"| {kind.id} | {kind.severity.value} | {kind.title} | {kind.fix} |" for kind in KINDS.values()]
+    actual = [line for line in _page("reference/findings.md").splitlines() if line.startswith("| NX")]
+    assert expected == actual
+
+
+def test_the_errors_are_those_that_there_are() -> None:
+    """The page shows the tree of the module's docstring."""
+    tree = cleandoc(errors.__doc__ or "").split("The tree::\n\n")[1].split("\n\nAuthors of")[0]
+    assert cleandoc(f"\n{tree}") in _page("reference/errors.md")
+
+
+def test_the_fixtures_are_those_that_there_are() -> None:
+    """Each fixture has a row, and each row a fixture."""
+    assert set(fixtures.__all__) == _first_cells(_page("reference/fixtures.md"), "(?=nexus_|test_|event_|service_)")
+
+
+def test_the_options_are_those_that_there_are() -> None:
+    """Each ini option and each command-line option has a row, and each row an option."""
+    known: set[str] = set()
+
+    class Parser:
+        def addini(self, name: str, *_: object, **__: object) -> None:
+            known.add(name)
+
+        def getgroup(self, *_: object) -> Parser:
+            return self
+
+        def addoption(self, name: str, **_: object) -> None:
+            known.add(name)
+
+    parser: Any = Parser()
+    settings.add_options(parser)
+    assert known == _first_cells(_page("reference/options.md"), "(?:--nexus-|nexus_)")
+
+
+@pytest.mark.parametrize(
+    "cls", [App, ClientParts, Case, PluginTestCase, PerformanceTest, EventAssertions, WebSocketSession, records.Journal]
+)
+def test_what_a_test_may_call_is_named(cls: type) -> None:
+    """Each public method and attribute stands on the page of the app."""
+    page = _page("reference/app.md").replace("journal.", "")
+    internal = {"append", "next_seq", "journal", "app", "headers", "base_url", "build_request"}
+    assert set() == _public(cls) - _named(page) - internal
+
+
+def test_the_arguments_of_an_app_are_named() -> None:
+    """Each argument of create_test_app has a row."""
+    section = _page("reference/app.md").partition("## create_test_app")[2].partition("## App")[0]
+    assert list(signature(create_test_app).parameters) == re.findall(r"^\| `(\w+)`", section, re.MULTILINE)
+
+
+def test_the_kinds_of_records_are_named() -> None:
+    """Each kind of record of the journal has its place in a row."""
+    section = _page("reference/app.md").partition("## The journal")[2]
+    assert {kind.__name__ for kind in get_args(records.Record)} == set(re.findall(r"`([A-Z]\w+)`", section))
+
+
+def test_the_commands_are_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command of nexus-testing has a row, and each row a command."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = re.search(r"\{(.+?)\}", capsys.readouterr().out)
+    assert known is not None
+    page = _page("reference/guide-shell-commands.md")
+    assert set(known[1].split(",")) == set(re.findall(r"^\| `nexus-testing (\w+)", page, re.MULTILINE))
+
+
+def test_the_layers_are_those_that_are_enforced() -> None:
+    """The picture of the architecture has the layers of the import contract, in its order."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = project["tool"]["importlinter"]["contracts"][0]
+    layers = [re.findall(r"\w+", layer) for layer in contract["layers"]]
+    page = _page("explanation/architecture.md").partition("<!-- layers -->\n```text\n")[2].partition("```")[0]
+    assert layers == [re.findall(r"\w+", line.partition("  ")[0]) for line in page.splitlines()]
