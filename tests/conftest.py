@@ -11,16 +11,21 @@ from textwrap import dedent
 
 import pytest
 
-# What a run within this process imports first is forgotten after it; imported here, it stays.
+# A run within this process forgets what it imported itself; what is imported here it finds, which saves a second.
+import nexus_testing.app
+import nexus_testing.backends.embedded
 import nexus_testing.case
-import nexus_testing.namespace
-import nexus_testing.reports.result
+import nexus_testing.nexus.plugins.categories
+import pytest_nexus.plugin
 from nexus_testing import entry
 
 pytest_plugins = ("pytester",)
 
 SOURCE = str(Path(nexus_testing.__file__).parents[1])
 INSTALLED = any(point.value == entry.__name__ for point in importlib.metadata.entry_points(group="pytest11"))
+
+# It would import all of hypothesis at the end of each run.
+LEAN = ("-p", "no:hypothesispytest")
 
 
 class Repo:
@@ -63,10 +68,10 @@ class Repo:
         self.folder.mkdir(exist_ok=True)
         self._monkeypatch.chdir(self.folder)
         if apart:
-            return self._pytester.runpytest_subprocess(*(("-p", entry.__name__) if load else ()), *args)
+            return self._pytester.runpytest_subprocess(*LEAN, *(("-p", entry.__name__) if load else ()), *args)
         # The filters of the test around it, which makes errors of warnings, would count too.
         filters = () if "-W" in args else ("-W", "default")
-        return self._pytester.runpytest_inprocess(*filters, *args, plugins=[entry] if load else [])
+        return self._pytester.runpytest_inprocess(*LEAN, *filters, *args, plugins=[entry] if load else [])
 
     def python(self, *args: str) -> pytest.RunResult:
         """Run Python in the repository."""

@@ -15,6 +15,7 @@ from ..errors import DataError
 from ..locations import caller, of_callable
 from ..records import CacheCall, Journal
 from .cache_keys import CacheKeys, check_key, check_ttl
+from .cache_space import CacheSpace, Entry, Flight
 from .context import current_kernel, who
 from .values import copied, key_filter
 
@@ -48,38 +49,6 @@ class CacheStatistics(NamedTuple):
     size: int
 
 
-class _Entry(NamedTuple):
-    value: Any
-    deadline: float | None
-
-
-class _Flight:
-    """One run of a factory that others wait for."""
-
-    __slots__ = ("done", "task")
-
-    def __init__(self) -> None:
-        self.task = asyncio.current_task()
-        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-
-class _Space:
-    """The entries of one plugin."""
-
-    __slots__ = ("entries", "flights", "hits", "misses")
-
-    def __init__(self) -> None:
-        self.entries: dict[str, _Entry] = {}
-        self.flights: dict[str, _Flight] = {}
-        self.hits = 0
-        self.misses = 0
-
-    def forget(self, key: str) -> bool:
-        """Drop an entry, and what is being computed for it: that is of the time before."""
-        self.flights.pop(key, None)
-        return self.entries.pop(key, None) is not None
-
-
 class CacheManager:
     """Keeps values for a time, each plugin's apart from the others'. Lives as long as its app.
 
@@ -94,7 +63,7 @@ class CacheManager:
     def __init__(self, *, clock: Clock | None = None, journal: Journal | None = None) -> None:
         self.journal = journal if journal is not None else Journal()
         self._clock: Clock = clock or RealClock()
-        self._spaces: dict[str | None, _Space] = {}
+        self._spaces: dict[str | None, CacheSpace] = {}
         self._views: dict[str, PluginCache] = {}
         self._plugin: str | None = None
 
@@ -122,7 +91,7 @@ class CacheManager:
         """
         check_key(key, self._plugin)
         space = self._space()
-        entry = self._live(space, key)
+        entry = space.live(key, self._clock.time())
         self._count(space, "get", key, hit=entry is not None)
         return copied(entry.value) if entry is not None else default
 
@@ -155,7 +124,7 @@ class CacheManager:
         """
         check_key(key, self._plugin)
         space = self._space()
-        found = self._live(space, key) is not None
+        found = space.live(key, self._clock.time()) is not None
         space.forget(key)
         self._record("delete", key)
         return found
@@ -168,7 +137,7 @@ class CacheManager:
             key: The key.
         """
         check_key(key, self._plugin)
-        found = self._live(self._space(), key) is not None
+        found = self._space().live(key, self._clock.time()) is not None
         self._record("exists", key, hit=found)
         return found
 
@@ -190,7 +159,7 @@ class CacheManager:
         check_ttl(ttl, self._plugin)
         space = self._space()
         while True:
-            entry = self._live(space, key)
+            entry = space.live(key, self._clock.time())
             if entry is not None:
                 self._count(space, "get_or_set", key, hit=True)
                 return copied(entry.value)  # type: ignore[no-any-return]
@@ -207,41 +176,33 @@ class CacheManager:
                 return copied(value)  # type: ignore[no-any-return]
 
     async def _make(
-        self, space: _Space, key: str, factory: Callable[[], Coroutine[Any, Any, T]], ttl: float | None
+        self, space: CacheSpace, key: str, factory: Callable[[], Coroutine[Any, Any, T]], ttl: float | None
     ) -> T:
-        flight = space.flights[key] = _Flight()
+        flight = space.flights[key] = Flight()
         try:
             value = await factory()
             entry = self._made(key, value, ttl)
         except Exception as error:
-            self._land(space, key, flight)
+            space.land(key, flight)
             flight.done.set_exception(error)
             # Read at once, so that nobody is told of an exception that nobody else waited for.
             flight.done.exception()
             raise
         except BaseException:
             # A cancellation is nobody else's: the next one in the queue makes the value.
-            self._land(space, key, flight)
+            space.land(key, flight)
             flight.done.set_result(_MISSING)
             raise
-        if self._land(space, key, flight):
+        if space.land(key, flight):
             space.entries[key] = entry
         flight.done.set_result(entry.value)
         return value
-
-    def _land(self, space: _Space, key: str, flight: _Flight) -> bool:
-        """Say whether what was made is still wanted: nobody deleted or set it meanwhile."""
-        if space.flights.get(key) is not flight:
-            return False
-        del space.flights[key]
-        return True
 
     @awaited
     async def clear(self) -> None:
         """Forget everything of the plugin; of all plugins, if the test itself asks the app's cache."""
         for space in self._seen():
-            space.entries.clear()
-            space.flights.clear()
+            space.clear()
         self._record("clear", "")
 
     @awaited
@@ -253,7 +214,7 @@ class CacheManager:
         """
         fits = key_filter(pattern)
         space = self._space()
-        found = [key for key in list(space.entries) if fits(key) and self._live(space, key) is not None]
+        found = [key for key in list(space.entries) if fits(key) and space.live(key, self._clock.time()) is not None]
         self._record("keys", pattern)
         return found
 
@@ -265,7 +226,7 @@ class CacheManager:
             key: The key.
         """
         check_key(key, self._plugin)
-        entry = self._live(self._space(), key)
+        entry = self._space().live(key, self._clock.time())
         self._record("ttl", key)
         return entry.deadline - self._clock.time() if entry is not None and entry.deadline is not None else None
 
@@ -273,26 +234,23 @@ class CacheManager:
     def stats(self) -> CacheStatistics:
         """Hits and misses so far and the number of entries: of the plugin, or of all if the test itself asks."""
         spaces = self._seen()
-        size = sum(self._live(space, key) is not None for space in spaces for key in list(space.entries))
+        size = sum(space.live(key, self._clock.time()) is not None for space in spaces for key in list(space.entries))
         return CacheStatistics(sum(space.hits for space in spaces), sum(space.misses for space in spaces), size)
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _space(self) -> _Space:
-        return self._spaces.setdefault(self._plugin or who(), _Space())
+    def _space(self) -> CacheSpace:
+        plugin = self._plugin or who()
+        space = self._spaces.get(plugin)
+        if space is None:
+            space = self._spaces[plugin] = CacheSpace()
+        return space
 
-    def _seen(self) -> list[_Space]:
+    def _seen(self) -> list[CacheSpace]:
         plugin = self._plugin or who()
         return list(self._spaces.values()) if plugin is None else [self._space()]
 
-    def _live(self, space: _Space, key: str) -> _Entry | None:
-        entry = space.entries.get(key)
-        if entry is not None and entry.deadline is not None and self._clock.time() >= entry.deadline:
-            del space.entries[key]
-            return None
-        return entry
-
-    def _made(self, key: str, value: Any, ttl: float | None) -> _Entry:
+    def _made(self, key: str, value: Any, ttl: float | None) -> Entry:
         try:
             kept = copied(value)
         except (TypeError, copy.Error, RecursionError) as error:
@@ -303,9 +261,9 @@ class CacheManager:
                 fix="Cache plain data, and make such an object of it afterwards.",
                 plugin=self._plugin or who(),
             ) from error
-        return _Entry(kept, self._clock.time() + ttl if ttl is not None else None)
+        return Entry(kept, self._clock.time() + ttl if ttl is not None else None)
 
-    def _count(self, space: _Space, operation: str, key: str, *, hit: bool) -> None:
+    def _count(self, space: CacheSpace, operation: str, key: str, *, hit: bool) -> None:
         if hit:
             space.hits += 1
         else:
@@ -339,7 +297,7 @@ class PluginCache(CacheManager):
         *,
         clock: Clock,
         journal: Journal,
-        spaces: dict[str | None, _Space],
+        spaces: dict[str | None, CacheSpace],
         views: dict[str, PluginCache],
     ) -> None:
         super().__init__(clock=clock, journal=journal)
