@@ -16,7 +16,6 @@ import nexus_testing.app
 import nexus_testing.backends.embedded
 import nexus_testing.case
 import nexus_testing.nexus.plugins.categories
-import pytest_nexus.plugin
 from nexus_testing import entry
 
 pytest_plugins = ("pytester",)
@@ -68,16 +67,17 @@ class Repo:
         self.folder.mkdir(exist_ok=True)
         self._monkeypatch.chdir(self.folder)
         if apart:
-            return self._pytester.runpytest_subprocess(*LEAN, *(("-p", entry.__name__) if load else ()), *args)
+            return self._pytester.runpytest_subprocess(*(("-p", entry.__name__) if load else ()), *args)
         # The filters of the test around it, which makes errors of warnings, would count too.
         filters = () if "-W" in args else ("-W", "default")
         return self._pytester.runpytest_inprocess(*LEAN, *filters, *args, plugins=[entry] if load else [])
 
     def python(self, *args: str) -> pytest.RunResult:
-        """Run Python in the repository."""
+        """Run Python in the repository; after `-m pytest`, with our plugin."""
         self.folder.mkdir(exist_ok=True)
         self._monkeypatch.chdir(self.folder)
-        return self._pytester.run(sys.executable, *args)
+        load = ("-p", entry.__name__) if args[-2:] == ("-m", "pytest") and not INSTALLED else ()
+        return self._pytester.run(sys.executable, *args, *load)
 
 
 @pytest.fixture(name="repo")
