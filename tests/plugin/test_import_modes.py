@@ -65,7 +65,7 @@ def _repo(repo: Repo, folder: str, *, root_init: bool, tests_init: bool) -> None
 
 
 @pytest.mark.parametrize("runner", ["pytest", "python -m pytest"])
-@pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
+@pytest.mark.parametrize("mode", ["prepend", "importlib"])
 @pytest.mark.parametrize("tests_init", [False, True], ids=["plain tests", "tests as a package"])
 @pytest.mark.parametrize("root_init", [False, True], ids=["plain root", "root as a package"])
 @pytest.mark.parametrize("folder", ["shop-plugin", "shop_plugin", "shop"])

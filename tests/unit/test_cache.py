@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import gc
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -484,6 +485,21 @@ async def test_all_who_wait_see_the_error(manager: CacheManager) -> None:
     assert [slow.error] * 2 == await asyncio.gather(*asking, return_exceptions=True)
     slow.error = None
     assert await manager.get_or_set("a", slow) == {"run": 2}
+
+
+@pytest.mark.asyncio
+async def test_an_error_that_nobody_waited_for_is_told_once(
+    manager: CacheManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who makes the value has the exception; the loop does not complain about it afterwards."""
+    slow = Slow()
+    slow.error = ValueError("down")
+    slow.go.set()
+    with pytest.raises(ValueError, match="down"):
+        await manager.get_or_set("a", slow)
+    gc.collect()
+
+    assert caplog.records == []
 
 
 @pytest.mark.asyncio

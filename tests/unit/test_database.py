@@ -356,6 +356,18 @@ async def test_values_from_before_the_collection_are_a_part_of_it() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_document_takes_the_place_of_a_plain_value() -> None:
+    """A value that was written anew as a document is not there a second time."""
+    db = await connected()
+    await db.set("accounts.a", {"balance": 10})
+    await db.apply_schema("bank", {"accounts": []})
+    await db.set("accounts.a", {"balance": 20})
+    await db.collection("accounts").delete_one({"_id": "a"})
+
+    assert await db.get("accounts.a") is None
+
+
+@pytest.mark.asyncio
 async def test_a_document_is_a_dict() -> None:
     """A scalar cannot be a document; the error says why the key is one's."""
     db = await connected()

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock
@@ -458,6 +459,23 @@ async def test_a_job_counts_as_its_plugins_code(app: App) -> None:
             assert who() == "other"
 
     assert [("job", app.kernel, "shop")] * 2 == seen
+
+
+@pytest.mark.asyncio
+async def test_a_job_inherits_nothing_from_its_registration(app: App) -> None:
+    """A context variable that was set where the task was started is not set in its runs."""
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    seen: list[str] = []
+
+    async def look() -> None:
+        seen.append(variable.get())
+
+    variable.set("of the registration")
+    app.tasks.activate(None)
+    app.register(handler=look)
+    await app.clock.advance(minutes=15)
+
+    assert seen == ["unset"]
 
 
 @pytest.mark.asyncio

@@ -149,8 +149,8 @@ class PluginFinder(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None = None,  # noqa: ARG002 - the import system's signature
-        target: ModuleType | None = None,  # noqa: ARG002 - as above
+        path: Sequence[str] | None = None,
+        target: ModuleType | None = None,  # noqa: ARG002 - the import system's signature
     ) -> ModuleSpec | None:
         """Answer the import system."""
         top, dot, rest = fullname.partition(".")
@@ -159,13 +159,29 @@ class PluginFinder(MetaPathFinder):
             return alias_spec(fullname, name)
         folder = self._folders.get(fullname)
         if folder is None:
-            return None
+            package = self._package_at(fullname, path) if path else None
+            return alias_spec(fullname, package) if package is not None else None
         init = folder / "__init__.py"
         if init.is_file():
             return importlib.util.spec_from_file_location(fullname, init, submodule_search_locations=[str(folder)])
         spec = importlib.machinery.ModuleSpec(fullname, _EmptyPackage(), is_package=True)
         spec.submodule_search_locations = [str(folder)]
         return spec
+
+    def _package_at(self, fullname: str, path: Sequence[str]) -> str | None:
+        """Return the package that is asked for by a name made of folders, such as ``src.shop``.
+
+        In its import mode importlib, pytest gives test files such names, and imports what stands above them.
+        """
+        parent, _, last = fullname.rpartition(".")
+        for name, folder in self._folders.items():
+            if folder.name == last and (
+                str(folder.parent) in path
+                # It passes the folder itself if that has an `__init__.py`; so does the import of `shop.shop`.
+                or (str(folder) in path and sys.modules.get(parent) is not sys.modules.get(name))
+            ):
+                return name
+        return None
 
     @staticmethod
     def _is_of(module: ModuleType, folder: Path) -> bool:
