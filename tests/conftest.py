@@ -57,6 +57,11 @@ class Repo:
         self.path(folder)
         return folder
 
+    def installed(self) -> None:
+        """Make the harness itself count as installed, for the processes that are started from here on."""
+        if not INSTALLED:
+            self.distribution("nexus-testing", entry_points=f"[pytest11]\nnexus_testing = {entry.__name__}")
+
     def path(self, folder: Path) -> None:
         """Put a folder on the path of modules, for this process and for those that it starts."""
         self._monkeypatch.syspath_prepend(folder)

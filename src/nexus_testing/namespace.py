@@ -50,10 +50,12 @@ class NexusFinder(MetaPathFinder):
 
     Args:
         whole: Whether the whole framework is ours; if not, only ``nexus.testing`` is.
+        alone: Whether another package called ``nexus`` is an error: not where ours stands before the real one.
     """
 
-    def __init__(self, *, whole: bool) -> None:
+    def __init__(self, *, whole: bool, alone: bool = True) -> None:
         self.whole = whole
+        self._alone = alone
 
     def find_spec(
         self,
@@ -65,7 +67,8 @@ class NexusFinder(MetaPathFinder):
         if fullname == "nexus":
             if not self.whole:
                 return None
-            refuse_other()
+            if self._alone:
+                refuse_other()
             return alias_spec("nexus", "nexus_testing.nexus")
         if not fullname.startswith("nexus."):
             return None
@@ -122,9 +125,10 @@ def install(backend: str = "auto", *, look_in: Sequence[Path] = ()) -> Callable[
             why=f"it stands for {'the in-memory framework' if _installed.whole else PLATFORM}",
             fix="Use a process of its own for the other backend.",
         )
-    if whole and not (backend == "embedded" and platform_installed()):
+    alone = whole and not (backend == "embedded" and platform_installed())
+    if alone:
         refuse_other(look_in)
-    finder = NexusFinder(whole=whole)
+    finder = NexusFinder(whole=whole, alone=alone)
     sys.meta_path.insert(0, finder)
     importlib.invalidate_caches()
     _installed = finder

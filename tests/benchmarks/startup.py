@@ -28,6 +28,9 @@ def measure(environments: Environments) -> list[Row]:
     env = environment(sources=False)
     found = child(python_command(CHILDREN / "pytest_plugins.py", python=ours), env)
     names: list[str] = found["names"]
+    if _OURS not in names:
+        msg = f"the environment of {ours} has no pytest plugin {_OURS!r}, only {names}"
+        raise RuntimeError(msg)
     ours_first = "respx" not in names or names.index(_OURS) < names.index("respx")
     added = [name for name in names if name != _SHARED]
 

@@ -651,6 +651,43 @@ async def test_undoing_a_load_leaves_what_others_declared() -> None:
 
 
 @pytest.mark.asyncio
+async def test_undoing_a_reload_brings_the_old_schema_back() -> None:
+    """A new version that fails to load leaves the indexes and documents of the one before, touched or not."""
+    db = await connected()
+    unique = {"collections": {"items": {"indexes": [{"field": "name", "unique": True}]}}}
+    plain = {
+        "collections": {"items": {"indexes": [{"field": "name"}, {"field": "code", "unique": True}]}},
+        "initial_data": {"items": [{"name": "new"}]},
+    }
+    await db.apply_schema("shop", unique)
+    await (await db.apply_schema("shop", plain))()
+    await db.set("items.1", {"name": "x", "code": 1})
+    await (await db.apply_schema("shop", plain))()
+    await db.set("items.2", {"name": "y", "code": 1})
+
+    assert await db.collection("items").count_documents({}) == 2
+    with pytest.raises(DataError, match="already"):
+        await db.set("items.3", {"name": "x"})
+
+
+@pytest.mark.asyncio
+async def test_a_schema_that_documents_break_is_told_to_who_touches_them() -> None:
+    """Initial documents of two plugins that contradict each other fail where they are, not elsewhere."""
+    db = await connected()
+    indexes = {"collections": {"items": {"indexes": [{"field": "code", "unique": True}]}}}
+    for plugin in ("a", "b"):
+        await db.apply_schema(plugin, {**indexes, "initial_data": {"items": [{"id": plugin, "code": 7}]}})
+    await db.apply_schema("other", {"notes": []})
+
+    await db.set("notes.1", {"text": "hi"})
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"a document with \{'code': 7\} already") as caught:
+            await db.get("items.a")
+        assert caught.value.plugin == "b"
+        assert "initial_data.items" in caught.value.what
+
+
+@pytest.mark.asyncio
 async def test_seeds_of_the_test_survive_a_failed_load() -> None:
     """What a test wrote before the load is there after it failed, though a collection had taken it in."""
     db = await connected()

@@ -126,11 +126,17 @@ class Project:
         self.root = root
         self.anchor = anchor if anchor is not None else root
         self.named = tuple(named)
+        self._nearest: tuple[Site | None] | None = None
 
     # -- the plugin under test -----------------------------------------------------------------------------------
 
     def nearest(self) -> Site | None:
         """Return the nearest plugin at or above the test file, within its repository."""
+        if self._nearest is None:
+            self._nearest = (self._look_up(),)
+        return self._nearest[0]
+
+    def _look_up(self) -> Site | None:
         start = self.anchor if self.anchor.is_dir() else self.anchor.parent
         for folder in (start, *start.parents):
             site = site_in(folder)

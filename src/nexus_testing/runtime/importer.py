@@ -222,6 +222,9 @@ finder = PluginFinder()
 """The finder of this process."""
 
 
+_scanned: dict[Path, int] = {}
+
+
 def check_imported_once(folder: Path, plugin: str) -> None:
     """Refuse a plugin one of whose files was imported as two different modules.
 
@@ -232,6 +235,9 @@ def check_imported_once(folder: Path, plugin: str) -> None:
     Raises:
         PluginImportError: It names the file and both modules.
     """
+    # A scan of all modules takes as long as a load; nothing can be new where none was added.
+    if _scanned.get(folder) == len(sys.modules):
+        return
     seen: dict[str, tuple[str, ModuleType]] = {}
     start = f"{folder}/"
     for name, module in list(sys.modules.items()):
@@ -249,3 +255,4 @@ def check_imported_once(folder: Path, plugin: str) -> None:
                 fix=f"Import it as {names[1]!r} everywhere, or with a relative import inside of the plugin.",
                 plugin=plugin,
             )
+    _scanned[folder] = len(sys.modules)

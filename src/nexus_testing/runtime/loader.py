@@ -74,7 +74,7 @@ def site_of_class(cls: type) -> Site | None:
         cls: The class.
     """
     known = _sites.get(cls)
-    if known is not None and (known[0] is None or known[0].manifest.exists() or known[0].entry_point):
+    if known is not None:
         return known[0]
     found = _site_of_file(getattr(sys.modules.get(cls.__module__), "__file__", None))
     _sites[cls] = (found,)
