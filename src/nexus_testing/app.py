@@ -93,6 +93,7 @@ class App(Parts):
                 await self._backend.load(plugin, None)
         except BaseException:
             await self._stop()
+            await self._backend.owner.close()
             raise
 
     def _refuse_if_over(self) -> None:

@@ -7,11 +7,12 @@ import inspect
 import sys
 import sysconfig
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import CodeType, FrameType, TracebackType
+    from types import FrameType, TracebackType
 
 __all__ = ("Location", "caller", "is_library", "of_callable", "of_exception", "within")
 
@@ -78,7 +79,8 @@ def of_callable(function: object) -> Location | None:
     code = getattr(target, "__code__", None)
     if code is None and not inspect.isclass(target):
         code = getattr(type(target).__dict__.get("__call__"), "__code__", None)
-    if code is not None:
+    # Not by isinstance: the code of an AsyncMock is a mock that passes for one.
+    if type(code) is CodeType:
         return Location(code.co_filename, code.co_firstlineno, code.co_qualname)
     return _of_class(target if inspect.isclass(target) else type(target))
 

@@ -200,8 +200,10 @@ def test_the_namesake_of_our_module_is_one_usage_error(repo: Repo) -> None:
     result = repo.run(apart=True)
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     assert [
-        "ERROR: nexus-testing and the unrelated distribution 'pytest-nexus' both install the module pytest_nexus, "
-        f"in {site / 'pytest_nexus'}.",
+        (
+            "ERROR: nexus-testing and the unrelated distribution 'pytest-nexus' both install the module pytest_nexus, "
+            f"in {site / 'pytest_nexus'}."
+        ),
         "fix: pip uninstall pytest-nexus, then pip install --force-reinstall --no-deps nexus-testing",
     ] == [line for line in result.errlines if line]
 

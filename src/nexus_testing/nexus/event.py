@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EventError
 from ..locations import caller
 from ..records import EventPriority
+from .context import who
 
 if TYPE_CHECKING:
     from ..records import Published
 
-__all__ = ("Event", "copied", "described_event", "event_of")
+__all__ = ("Event", "check_publication", "copied", "copied_data", "described_event", "event_of")
 
 _SCALARS = (str, int, float, bool, type(None), bytes)
 
@@ -124,6 +125,57 @@ def event_of(record: Published) -> Event:
     event._correlation_id = record.correlation_id
     event._priority = record.priority
     return event
+
+
+def copied_data(name: str, data: Mapping[str, Any]) -> Any:
+    """Return a deep copy of an event's data.
+
+    Args:
+        name: The event's name.
+        data: The data.
+
+    Raises:
+        EventError: If something in it cannot be copied.
+    """
+    try:
+        return copied(data)
+    except Exception as error:
+        raise EventError(
+            f"An event cannot be published: the data of {name!r} cannot be copied.",
+            where=caller(4),
+            why=f"{type(error).__name__}: {error}; each handler gets a copy of its own",
+            fix="Publish plain data: the id of the thing rather than the thing.",
+            plugin=who(),
+        ) from error
+
+
+def check_publication(name: object, data: object, priority: object) -> None:
+    """Check what is to be published.
+
+    Args:
+        name: The event's name.
+        data: What it says.
+        priority: How urgent it is.
+
+    Raises:
+        EventError: If the name is no string, the data no mapping with string keys or the priority none.
+    """
+    if not isinstance(name, str):
+        what = f"the name {name!r} is no string"
+    elif data is not None and not isinstance(data, Mapping):
+        what = f"the data of {name!r} is {type(data).__name__}, not a dict"
+    elif not all(isinstance(key, str) for key in data or ()):
+        what = f"the data of {name!r} has a key that is no string"
+    elif not isinstance(priority, EventPriority):
+        what = f"the priority {priority!r} is no EventPriority"
+    else:
+        return
+    raise EventError(
+        f"An event cannot be published: {what}.",
+        where=caller(4),
+        fix="publish('order.created', {'order_id': 7}, priority=EventPriority.HIGH)",
+        plugin=who(),
+    )
 
 
 _SNAKE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

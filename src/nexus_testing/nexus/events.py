@@ -22,7 +22,7 @@ from ..locations import caller, of_callable
 from ..records import Delivered, EventPriority, Journal, Published
 from .cause import Cause
 from .context import Activity, activity, who
-from .event import Event, copied, event_of
+from .event import Event, check_publication, copied_data, event_of
 from .handles import Handle
 
 if TYPE_CHECKING:
@@ -215,11 +215,12 @@ class EventBus(EventAssertions):
         if isinstance(data, Event):
             data = data.data
         if type(data) is not dict or type(name) is not str or type(priority) is not EventPriority:
-            self._check(name, data, priority)
+            check_publication(name, data, priority)
             data = dict(data) if data else {}
         for key in data:
             if type(key) is not str:
-                self._check(name, data, priority)
+                check_publication(name, data, priority)
+        data = copied_data(name, data)
         doing = activity.get()
         plugin = cause = None
         if doing is not None:
@@ -227,6 +228,9 @@ class EventBus(EventAssertions):
             cause = doing.cause
             if correlation_id is None:
                 correlation_id = doing.correlation_id
+        if self._consumer is None:
+            loop = asyncio.get_running_loop()
+            self._consumer = loop.create_task(self._consume(), name="nexus event bus", context=contextvars.Context())
         if cause is None or not cause.open:
             cause = Cause()
             self._causes[cause] = None
@@ -236,7 +240,7 @@ class EventBus(EventAssertions):
             journal.next_seq(),
             self._clock.time(),
             name,
-            copied(data),
+            data,
             source if source is not None else plugin,
             plugin,
             correlation_id,
@@ -246,35 +250,6 @@ class EventBus(EventAssertions):
         self._queues[priority].append((record, cause))
         if self._expectations:
             self._notice(record)
-        if self._consumer is None:
-            loop = asyncio.get_running_loop()
-            self._consumer = loop.create_task(self._consume(), name="nexus event bus", context=contextvars.Context())
-
-    def _check(self, name: object, data: object, priority: object) -> None:
-        if isinstance(name, str) and isinstance(priority, EventPriority):
-            if data is None:
-                return
-            if isinstance(data, Mapping):
-                for key in data:
-                    if not isinstance(key, str):
-                        break
-                else:
-                    return
-        what = (
-            f"the name {name!r} is no string"
-            if not isinstance(name, str)
-            else f"the data of {name!r} is {type(data).__name__}, not a dict"
-            if data is not None and not isinstance(data, Mapping)
-            else f"the data of {name!r} has a key that is no string"
-            if isinstance(priority, EventPriority)
-            else f"the priority {priority!r} is no EventPriority"
-        )
-        raise EventError(
-            f"An event cannot be published: {what}.",
-            where=caller(3),
-            fix="publish('order.created', {'order_id': 7}, priority=EventPriority.HIGH)",
-            plugin=who(),
-        )
 
     # -- delivering ----------------------------------------------------------------------------------------------
 
@@ -324,7 +299,9 @@ class EventBus(EventAssertions):
             if task is not None and task.cancelling():
                 raise
             error = raised
-        except Exception as raised:  # noqa: BLE001 - recorded, logged, and the next handler runs
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:  # noqa: BLE001 - recorded, logged, and the next handler runs; so is pytest.fail()
             error = raised
         journal = self.journal
         journal.append(
@@ -427,7 +404,8 @@ class EventBus(EventAssertions):
     async def shutdown(self) -> None:
         """Stop delivering. What is still queued is dropped."""
         for queue in self._queues.values():
-            queue.clear()
+            while queue:
+                queue.popleft()[1].leave()
         consumer = self._consumer
         if consumer is not None and consumer is not asyncio.current_task():
             consumer.cancel()

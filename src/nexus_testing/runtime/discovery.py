@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -43,6 +44,20 @@ class Site(NamedTuple):
 def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
     """Return the installed plugins by name."""
     return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
+def _installed(name: str, point: importlib.metadata.EntryPoint) -> Site:
+    """Return where an installed plugin is, without importing it."""
+    top = point.module.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    places = list(spec.submodule_search_locations or ()) if spec is not None else []
+    if places:
+        return Site(name, Path(places[0]), point)
+    origin = spec.origin if spec is not None else None
+    return Site(name, Path(origin).with_suffix("") if origin else Path(top), point)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -169,7 +184,7 @@ class Project:
         if site is not None:
             return [site]
         sites = self.candidates() or [
-            Site(name, self.root, point) for name, point in entry_points().items() if not site_in(self.root)
+            _installed(name, point) for name, point in entry_points().items() if not site_in(self.root)
         ]
         if len(sites) == 1:
             return sites
@@ -249,7 +264,7 @@ class Project:
                 return site
         point = entry_points().get(name)
         if point is not None:
-            return Site(name, self.root, point)
+            return _installed(name, point)
         raise PluginNotFound(
             f"There is no plugin called {name!r}.",
             where=self.anchor,

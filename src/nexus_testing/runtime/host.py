@@ -150,7 +150,11 @@ class Host:
         for plugin in self._life.loaded.values():
             if folder is not None and plugin.folder == folder and "test" not in module.rpartition(".")[2]:
                 return plugin.name
-            if module and type(plugin.instance).__module__ == module and plugin.folder is None:
+            # A plugin in no folder is as large as its module, an installed one as its package.
+            own = type(plugin.instance).__module__
+            if module and own == module and plugin.site is None:
+                return plugin.name
+            if plugin.site is not None and plugin.site.entry_point is not None and _top(own) == _top(module):
                 return plugin.name
         return None
 
@@ -220,6 +224,7 @@ class Host:
         site = found.site
         manifest = read_manifest(site.manifest) if site is not None and site.manifest.is_file() else None
         plugin = Loaded(site, manifest)
+        plugin.cls = found.cls
         if found.instance is not None:
             plugin = self.known(found.instance) or plugin
             plugin.instance = found.instance
@@ -242,6 +247,9 @@ class Host:
                     plugin.instance.config.update(config)
                 self.introduce(plugin)
         except PluginLoadError as error:
+            for handle in plugin.early:
+                handle()
+            self._life.failed[plugin.name] = State.FAILED
             self._life.announce("plugin.error", plugin, error=error)
             raise
         return plugin
@@ -256,16 +264,19 @@ class Host:
             return cls()
 
         self._pending_config = config
+        before = set(map(id, self._kernel.handles))
         token = running_kernel.set(self._kernel)
         try:
             plugin.instance = await self._life.stages.call(plugin, "Discovery", "__init__", construct)
         finally:
             running_kernel.reset(token)
             self._pending_config = {}
+            plugin.early = [handle for handle in self._kernel.handles if id(handle) not in before]
         if self.known(plugin.instance) is None:
             self.equip(plugin.instance)
         made = self._record(plugin.instance)
         made.site, made.manifest = plugin.site or made.site, plugin.manifest or made.manifest
+        made.requires, made.early = plugin.requires, plugin.early
         return made
 
     def introduce(self, plugin: Loaded) -> None:
@@ -367,9 +378,11 @@ class Host:
         plugin = self.record_of(name)
         if plugin.state is State.ACTIVE:
             async with self._life.stages.stage(plugin, "Disabled"):
-                await self._life.disable(plugin)
+                try:
+                    await self._life.disable(plugin)
+                finally:
+                    plugin.state = State.DISABLED
                 await self._life.drain()
-            plugin.state = State.DISABLED
             self._life.announce("plugin.disabled", plugin)
 
     async def reload(self, name: str) -> Any:
@@ -389,6 +402,10 @@ class Host:
             return await self.load(cls, config)
         finder.forget_code(site.folder)
         return await self.load(site.folder, config)
+
+
+def _top(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _sure(site: Site | None) -> Site:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import PluginLoadError, PluginUnloadError
+from ..errors import DrainTimeout, PluginLoadError, PluginUnloadError
 from ..findings import find
 from ..locations import of_callable
 from ..nexus.context import Activity, activity
@@ -14,10 +14,11 @@ from .loaded import State, own_method
 from .stages import LogWatch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from fastapi import FastAPI
 
+    from ..errors import NexusTestingError
     from ..nexus.kernel import Kernel
     from .loaded import Loaded
     from .stages import Stages
@@ -193,30 +194,25 @@ class Life:
         Raises:
             PluginUnloadError: If it raised or hung; it is removed all the same.
         """
-        errors: list[PluginLoadError] = []
+        stages = self.stages
 
-        async def attempt(stage: str, name: str) -> None:
+        async def attempt(step: Awaitable[Any], errors: list[NexusTestingError]) -> None:
             try:
-                if name == "shutdown":
-                    await self.stages.call(plugin, stage, name, own_method(plugin, name))
-                else:
-                    await self.stages.hook(plugin, stage, name)
-            except PluginLoadError as error:
+                await step
+            except (PluginLoadError, DrainTimeout) as error:
                 errors.append(error)
 
-        async with self.stages.stage(plugin, "Shutdown"):
+        async with stages.stage(plugin, "Shutdown") as errors:
             if plugin.state is State.ACTIVE:
-                try:
-                    await self.disable(plugin)
-                except PluginLoadError as error:
-                    errors.append(error)
-            await self.drain()
-            await attempt("Shutdown", "on_shutdown")
-            await attempt("Shutdown", "shutdown")
-            await self.drain()
+                await attempt(self.disable(plugin), errors)
+            await attempt(self.drain(), errors)
+            await attempt(stages.hook(plugin, "Shutdown", "on_shutdown"), errors)
+            await attempt(stages.call(plugin, "Shutdown", "shutdown", own_method(plugin, "shutdown")), errors)
+            await attempt(self.drain(), errors)
         await self.clean(plugin, failed=False)
-        async with self.stages.stage(plugin, "Unloaded"):
-            await attempt("Unloaded", "on_unload")
+        async with stages.stage(plugin, "Unloaded") as late:
+            await attempt(stages.hook(plugin, "Unloaded", "on_unload"), late)
+        errors += late
         plugin.state = State.UNLOADED
         plugin.instance.initialized = False
         self.announce("plugin.unloaded", plugin)
@@ -247,6 +243,9 @@ class Life:
     async def clean(self, plugin: Loaded, *, failed: bool) -> None:
         """Remove what the plugin registered."""
         routes.unmount(self._fastapi, plugin)
+        if self.loaded.get(plugin.name, plugin) is not plugin:
+            # What is registered under the name belongs to the other one that has it.
+            return
         await self._kernel.task_manager.stop(plugin.name)
         left = self._kernel.owned_by(plugin.name)
         if left and not failed:
@@ -283,7 +282,7 @@ class Life:
             activity.reset(token)
 
 
-def _unload_error(plugin: Loaded, errors: list[PluginLoadError]) -> PluginUnloadError:
+def _unload_error(plugin: Loaded, errors: list[NexusTestingError]) -> PluginUnloadError:
     first = errors[0]
     error = PluginUnloadError(
         first.what,

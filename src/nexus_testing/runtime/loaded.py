@@ -6,12 +6,15 @@ import enum
 import functools
 from typing import TYPE_CHECKING, Any
 
+from ..nexus.plugins.base import name_of_class
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..errors import PluginLoadError
     from ..manifest import Manifest
     from ..nexus.changes import Changes
+    from ..nexus.handles import Handle
     from .discovery import Site
 
 __all__ = ("RECORD", "Loaded", "State", "own_method")
@@ -43,6 +46,7 @@ class Loaded:
     def __init__(self, site: Site | None, manifest: Manifest | None) -> None:
         self.site = site
         self.manifest = manifest
+        self.cls: type | None = None
         self.instance: Any = None
         self.host: Any = None
         self.state = State.NEW
@@ -52,6 +56,7 @@ class Loaded:
         self.outcome: object = True
         self.refusal: PluginLoadError | None = None
         self.requires: list[str] = []
+        self.early: list[Handle] = []
         self._name: str | None = None
 
     @property
@@ -61,11 +66,15 @@ class Loaded:
             return self._name
         if self.instance is not None:
             return str(getattr(self.instance, "name", None) or type(self.instance).__name__)
-        return self.site.name if self.site is not None else "?"
+        if self.site is not None:
+            return self.site.name
+        return name_of_class(self.cls) if self.cls is not None else "?"
 
     def fix_name(self) -> None:
-        """Let the name be what the plugin says now."""
+        """Let the name be what the plugin says now, also for what it registered before it said it."""
         self._name = self.name
+        for handle in self.early:
+            handle.plugin = self._name
 
     @property
     def folder(self) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -106,7 +105,7 @@ def import_class(site: Site) -> type:
         PluginImportError: If it has no class, several, or is imported under two names.
         PluginLoadError: If its code raises when it is imported.
     """
-    if site.entry_point is not None and not os.path.isfile(site.folder / "plugin.py"):
+    if site.entry_point is not None:
         return _entry_point_class(site)
     package = finder.add(site)
     name = f"{package}.plugin"

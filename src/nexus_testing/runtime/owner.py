@@ -18,6 +18,9 @@ __all__ = ("Owner",)
 
 T = TypeVar("T")
 
+_LOOK = 0.05
+"""Seconds between two looks at whether a loop is coming to its end."""
+
 
 class _Job(NamedTuple):
     operation: Callable[[], Awaitable[Any]]
@@ -89,7 +92,7 @@ class Owner:
         loop = self.bind()
         if self._closing:
             raise LifecycleError("The app is shut down.", where=caller(), fix="Make a new one: create_test_app().")
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = loop.create_task(self._work(), name=self._name, context=contextvars.Context())
         job = _Job(operation, loop.create_future(), contextvars.copy_context())
         self._jobs.append(job)
@@ -120,22 +123,29 @@ class Owner:
             self._wake.set_result(None)
         await asyncio.wait([task])
 
-    async def _work(self) -> None:
+    async def _more(self) -> bool:
+        """Wait for an operation; say whether there is one, since the end may come instead."""
         loop = asyncio.get_running_loop()
-        while True:
-            while not self._jobs:
-                if self._closing:
-                    return
-                self._wake = loop.create_future()
-                try:
-                    await self._wake
-                except asyncio.CancelledError:
-                    # A task group that a plugin holds cancels the task that opened it when one of its
-                    # children fails. The failure comes out where the plugin closes the group.
-                    if loop.is_closed() or self._closing:
-                        return
-                finally:
-                    self._wake = None
+        task = asyncio.current_task()
+        while not self._jobs:
+            if self._closing:
+                return False
+            self._wake = loop.create_future()
+            stray = task is not None and task.cancelling() > 0
+            try:
+                await (asyncio.wait([self._wake], timeout=_LOOK) if stray else self._wake)
+            except asyncio.CancelledError:
+                # A task group that a plugin holds cancels the task that opened it when one of its
+                # children fails. The failure comes out where the plugin closes the group.
+                continue
+            finally:
+                self._wake = None
+            if stray and not self._jobs and _deserted(loop):
+                return False
+        return True
+
+    async def _work(self) -> None:
+        while await self._more():
             job = self._current = self._jobs.popleft()
             self._adopt(job.context)
             try:
@@ -168,3 +178,8 @@ class Owner:
                 self._pushed[variable] = value
                 variable.set(value)
         activity.set(context.get(activity))
+
+
+def _deserted(loop: asyncio.AbstractEventLoop) -> bool:
+    """Say whether all tasks of a loop were cancelled, as they are before it is closed: nobody will ask any more."""
+    return all(task.cancelling() for task in asyncio.all_tasks(loop))

@@ -69,8 +69,10 @@ class Stages:
         self._limit = hook_limit
 
     @asynccontextmanager
-    async def stage(self, plugin: Loaded, name: str) -> AsyncIterator[None]:
+    async def stage(self, plugin: Loaded, name: str) -> AsyncIterator[list[NexusTestingError]]:
         """Record a step of a plugin's life around a block.
+
+        A block that goes on after a failure puts the failure into the list that it is given.
 
         Args:
             plugin: The plugin.
@@ -78,13 +80,14 @@ class Stages:
         """
         started = time.perf_counter()
         error: BaseException | None = None
+        survived: list[NexusTestingError] = []
         try:
-            yield
+            yield survived
         except BaseException as raised:
             error = raised
             raise
         finally:
-            self.record(plugin, name, time.perf_counter() - started, error)
+            self.record(plugin, name, time.perf_counter() - started, error or next(iter(survived), None))
 
     def record(self, plugin: Loaded, name: str, duration: float = 0.0, error: BaseException | None = None) -> None:
         """Record a step of a plugin's life.
