@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,18 +67,27 @@ def close(apps: list[Any]) -> None:
         raise ExceptionGroup("apps that the tests left open could not be shut down", errors)
 
 
-def closing_what_it_makes(request: Any) -> tuple[list[Any], set[int]]:
-    """Have the apps that a fixture is about to make shut down after its own teardown.
+@contextmanager
+def closing_what_it_makes(function: object, request: Any) -> Generator[None, None, None]:
+    """Have the apps that a fixture makes shut down after its own teardown.
 
     Args:
+        function: The fixture's function.
         request: The fixture's request.
-
-    Returns:
-        The list to put them into, and the identities of those that are there already.
     """
     made: list[Any] = []
-    request.addfinalizer(functools.partial(close, made))
-    return made, {id(app) for app in open_apps()}
+    before = {id(app) for app in open_apps()}
+    has_teardown = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    # What is registered last runs first. A fixture without a teardown is done with at once, and its loop may be
+    # closed by whoever ran it before anything that was registered earlier gets its turn.
+    if has_teardown:
+        request.addfinalizer(functools.partial(close, made))
+    try:
+        yield
+    finally:
+        made += [app for app in open_apps() if id(app) not in before]
+        if made and not has_teardown:
+            request.addfinalizer(functools.partial(close, made))
 
 
 def adopting(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:

@@ -144,7 +144,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def _in_play(request: Any) -> bool:
-    return bool(fixtures.OURS.intersection(request.fixturenames)) or request.config.stash[places.KEY].near(request.path)
+    # The test that asked first: a fixture of the whole session has no path of its own.
+    path = request._pyfuncitem.path
+    return bool(fixtures.OURS.intersection(request.fixturenames)) or request.config.stash[places.KEY].near(path)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -167,11 +169,8 @@ def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, 
     if name in fixtures.OURS or "nexus_testing.app" not in sys.modules:
         return (yield)
     _configure_library(request.config)
-    made, before = apps.closing_what_it_makes(request)
-    try:
+    with apps.closing_what_it_makes(fixturedef.func, request):
         return (yield)
-    finally:
-        made += [app for app in apps.open_apps() if id(app) not in before]
 
 
 def _configure_library(config: pytest.Config) -> None:

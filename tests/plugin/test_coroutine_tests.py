@@ -378,33 +378,38 @@ def test_a_fixture_that_says_its_loop_scope_keeps_it(repo: Repo) -> None:
     assert {"passed": 2} == repo.run("-W", "error").parseoutcomes()
 
 
-def test_a_fixture_of_wider_scope_runs_on_a_loop_of_that_scope(repo: Repo) -> None:
+@pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
+def test_a_fixture_of_wider_scope_runs_on_a_loop_of_that_scope(repo: Repo, scope: str) -> None:
     """An author's async fixture may live longer than a test."""
     _plugin(repo)
+    repo.write("tests/__init__.py")
     repo.write(
-        "test_it.py",
-        """
+        "tests/test_it.py",
+        f"""
         import pytest
 
         ENDS = []
 
 
-        @pytest.fixture(scope="module")
+        @pytest.fixture(scope={scope!r})
         async def shelf():
             yield ["tea"]
             ENDS.append("shelf")
 
 
-        async def test_one(shelf, test_client):
-            shelf.append("coffee")
+        class TestShelf:
+            async def test_one(self, shelf, test_client):
+                shelf.append("coffee")
 
+            def test_two(self, shelf):
+                assert ["tea", "coffee"] == shelf
+                assert [] == ENDS
 
-        async def test_two(shelf):
-            assert ["tea", "coffee"] == shelf
-            assert [] == ENDS
+            async def test_three(self, shelf):
+                assert ["tea", "coffee"] == shelf
         """,
     )
-    assert {"passed": 2} == repo.run("-W", "error").parseoutcomes()
+    assert {"passed": 3} == repo.run("-W", "error").parseoutcomes()
 
 
 def test_parametrised_coroutine_tests_and_fixtures_run(repo: Repo) -> None:

@@ -1,9 +1,9 @@
-"""The plugin that an author's fixture makes: when it lives, and who does what to it."""
+"""The fixture `plugin`, which authors write: the app is up around it, and takes in what it makes."""
 
 from __future__ import annotations
 
-import itertools
-from textwrap import dedent, indent
+import json
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,48 +11,69 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Repo
 
-# A plugin that writes down what happens to it, through a service that outlives it.
 PLUGIN = """
-    import pathlib
+    import contextlib
+
     from fastapi import APIRouter
     from nexus.plugins import BasePlugin
 
-    LOG = pathlib.Path(__file__).parent / "log.txt"
-
-
-    def note(what):
-        with LOG.open("a") as log:
-            log.write(what + "\\n")
+    JOURNALS = []
 
 
     class ShopPlugin(BasePlugin):
         def __init__(self):
             super().__init__()
-            self.name = "shop"
-            note("constructor" if self.event_bus is not None else "constructor without an app")
+            JOURNALS.append(self.event_bus.journal)
+            # In a fixture that is no coroutine there is no loop to publish on.
+            with contextlib.suppress(RuntimeError):
+                self.say("constructor")
+
+        def say(self, what):
+            self.event_bus.publish_now(what, {})
+
+        async def on_load(self):
+            self.say("on_load")
 
         async def initialize(self):
-            note("initialize")
+            assert self.config == {"colour": "red"}
+            assert (await self.db.get("goods.1"))["name"] == "tea"
+            self.say("initialize")
             return True
 
-        async def on_enable(self):
-            note("enable")
-
-        async def on_disable(self):
-            note("disable")
-
         async def shutdown(self):
-            note("shutdown")
+            self.say("shutdown")
 
         def get_api_routes(self):
             router = APIRouter()
 
-            @router.get("/open")
-            async def is_open():
-                note("request")
-                return True
+            @router.get("/tea")
+            async def tea():
+                return {"price": 3}
 
             return [router]
+
+        def get_database_schema(self):
+            return {"collections": {"goods": {}}, "initial_data": {"goods": [{"id": "1", "name": "tea"}]}}
+"""
+
+CONFTEST = """
+    import json
+    from pathlib import Path
+
+    import pytest
+
+
+    @pytest.fixture
+    def nexus_plugin_config():
+        return {"colour": "red"}
+
+
+    def pytest_sessionfinish():
+        from nexus_testing.records import Published
+        from shop.plugin import JOURNALS
+
+        names = [[event.name for event in journal.of(Published)] for journal in JOURNALS]
+        Path("log.json").write_text(json.dumps(names))
 """
 
 FIXTURE = """
@@ -61,187 +82,600 @@ FIXTURE = """
         plugin = ShopPlugin()
         assert await plugin.initialize() is True
         yield plugin
-        note("teardown")
+        try:
+            await plugin.client.get("/api/shop/tea")
+        except NexusTestingError as error:
+            assert "its client is closed" in str(error)
+            plugin.say("client down")
+        assert [] == plugin.app.routes
+        plugin.say("released")
         await plugin.shutdown()
 """
 
-LIFE = ["constructor", "initialize", "enable", "request", "disable", "teardown", "shutdown"]
-HEAD = (
-    "import pytest\nfrom nexus.testing import PluginTestCase, create_test_app\n"
-    "from shop.plugin import ShopPlugin, note\n"
-)
-
-
-def lived(repo: Repo, tests: str, *args: str) -> list[str]:
-    """Run tests that pass, and return what happened to the plugin."""
-    repo.manifest()
-    repo.write("plugin.py", PLUGIN)
-    repo.write("tests/test_it.py", HEAD + tests)
-    log = repo.folder / "log.txt"
-    log.unlink(missing_ok=True)
-    result = repo.run("-p", "no:cacheprovider", *args)
-    assert "passed" in result.parseoutcomes(), result.stdout.str()
-    assert not {"failed", "errors"} & set(result.parseoutcomes()), result.stdout.str()
-    return log.read_text(encoding="utf-8").split("\n")[:-1]
-
-
-def body(arguments: str, indented: str = "") -> str:
-    """Return a test that makes one request."""
-    test = f"async def test_it({arguments}):\n    response = await test_client.get('/api/shop/open')\n"
-    return indent(test + "    assert response.json() is True\n", indented)
-
-
-@pytest.mark.parametrize("arguments", list(itertools.permutations(["plugin", "test_client", "event_bus"])))
-def test_the_order_holds_for_every_order_of_arguments(repo: Repo, arguments: tuple[str, ...]) -> None:
-    """App, constructor, initialize, mounted, test, released, the author's teardown: whatever stands first."""
-    tests = "\nclass TestShop(PluginTestCase):\n" + indent(dedent(FIXTURE.format(self="self")), "    ")
-    tests += body(", ".join(["self", *arguments]), "    ")
-    assert LIFE == lived(repo, tests)
-
-
-def test_a_plain_function_test_is_treated_alike(repo: Repo) -> None:
-    """A fixture called `plugin` is taken in without a class of ours."""
-    assert LIFE == lived(repo, dedent(FIXTURE.format(self="")) + body("test_client, plugin"))
-
-
-def test_a_sync_fixture_that_only_makes_the_plugin(repo: Repo) -> None:
-    """What was not initialised is loaded whole, and unloaded whole."""
-    fixture = "\n@pytest.fixture\ndef plugin():\n    return ShopPlugin()\n\n"
-    expected = ["constructor", "initialize", "enable", "request", "disable", "shutdown"]
-    assert expected == lived(repo, fixture + body("plugin, test_client"))
-
-
-def test_nothing_is_loaded_besides(repo: Repo) -> None:
-    """With such a fixture the plugin under test is not loaded a second time by the app."""
-    tests = dedent(FIXTURE.format(self="")) + (
-        "async def test_it(plugin, nexus_app):\n    assert nexus_app.plugins == {'shop': plugin}\n"
-    )
-    assert [step for step in LIFE if step != "request"] == lived(repo, tests)
-
-
-def test_a_class_that_does_not_ask_for_the_fixture(repo: Repo) -> None:
-    """Its app loads the plugin under test, and the helpers reach it."""
-    tests = """
-class TestShop(PluginTestCase):
-    async def test_it(self):
-        assert self.is_plugin_loaded("shop")
-        assert (await self.client.get("/api/shop/open")).json() is True
-        await self.emit_event("shop.opened", {"by": "me"})
-        self.assert_published("shop.opened", by="me")
-        self.assert_not_published("shop.closed")
-        assert self.get_service("till") is None
-        assert self.app.is_running
+BODY = """
+        plugin.say("test")
+        plugin.client, plugin.app = test_client, nexus_app
+        assert 3 == (await test_client.get("/api/shop/tea")).json()["price"]
+        assert {"shop": plugin} == nexus_app.plugins
 """
-    assert ["constructor", "initialize", "enable", "request", "disable", "shutdown"] == lived(repo, tests)
+
+LIFE = [
+    "app.started",
+    "constructor",
+    "plugin.discovered",
+    "on_load",
+    "initialize",
+    "plugin.loaded",
+    "test",
+    "client down",
+    "released",
+    "shutdown",
+    "plugin.unloaded",
+    "app.stopping",
+]
 
 
-def test_a_wider_scope_is_refused(repo: Repo) -> None:
-    """A fixture that outlives its test says so, since each test has an app of its own."""
+def _plugin(repo: Repo) -> None:
     repo.manifest()
+    repo.write("__init__.py")
     repo.write("plugin.py", PLUGIN)
-    fixture = dedent(FIXTURE.format(self="")).replace("@pytest.fixture", "@pytest.fixture(scope='module')")
-    repo.write("tests/test_it.py", HEAD + fixture + body("plugin, test_client"))
-    text = repo.run("-p", "no:cacheprovider").stdout.str()
-    assert "The fixture `plugin` has the scope 'module'" in text
-    assert "tests/test_it.py:" in text
+    repo.write("conftest.py", CONFTEST)
 
 
-def test_what_initialize_raises_reaches_the_author(repo: Repo) -> None:
-    """The author's own call sees the very exception, not one of ours."""
-    repo.manifest()
-    repo.write("plugin.py", PLUGIN.replace('note("initialize")', 'raise ConnectionError("down")'))
-    repo.write(
-        "tests/test_it.py",
-        HEAD + "\nasync def test_it(nexus_app):\n    pass\n\n"
-        "async def test_raises():\n"
-        "    app = create_test_app()\n"
-        "    with pytest.raises(ConnectionError, match='down'):\n"
-        "        await ShopPlugin().initialize()\n"
-        "    assert app.plugins == {}\n",
-    )
-    assert {"passed": 1, "errors": 1} == repo.run("-p", "no:cacheprovider").parseoutcomes()
-
-
-def test_false_is_refused_when_the_fixture_hands_it_over(repo: Repo) -> None:
-    """A fixture that does not look at what initialize() returned fails with the reason."""
-    repo.manifest()
-    repo.write("plugin.py", PLUGIN.replace("return True\n", "return False\n", 1))
-    fixture = dedent(FIXTURE.format(self="")).replace(
-        "assert await plugin.initialize() is True", "await plugin.initialize()"
-    )
-    repo.write("tests/test_it.py", HEAD + fixture + body("plugin, test_client"))
-    text = repo.run("-p", "no:cacheprovider").stdout.str()
-    assert "initialize() returned False" in text
-    assert "shop-plugin/plugin.py:" in text
-
-
-TASK_GROUP = """
-    import anyio
-    from nexus.plugins import BasePlugin
-
-
-    class ShopPlugin(BasePlugin):
-        async def initialize(self):
-            self.group = await anyio.create_task_group().__aenter__()
-            self.group.start_soon(anyio.sleep_forever)
-            return True
-
-        async def shutdown(self):
-            self.group.cancel_scope.cancel()
-            await self.group.__aexit__(None, None, None)
-"""
+def _lives(repo: Repo) -> list[list[str]]:
+    found: list[list[str]] = json.loads((repo.folder / "log.json").read_text(encoding="utf-8"))
+    return found
 
 
 @pytest.mark.parametrize(
-    "test",
-    [
-        pytest.param(
-            "async def test_it():\n    async with create_test_app(['shop']) as app:\n        assert app.plugins\n",
-            id="before start",
-        ),
-        pytest.param(
-            "async def test_it():\n    app = create_test_app()\n    await app.startup()\n"
-            "    await app.load_plugin('shop')\n    await app.unload_plugin('shop')\n",
-            id="after start",
-        ),
-        pytest.param(
-            "@pytest.fixture\nasync def app():\n    app = create_test_app()\n    await app.load_plugin('shop')\n"
-            "    return app\n\nasync def test_it(app):\n    assert app.plugins\n",
-            id="left open by a fixture",
-        ),
-        pytest.param(
-            "@pytest.fixture\nasync def plugin():\n    plugin = ShopPlugin()\n    await plugin.initialize()\n"
-            "    yield plugin\n    await plugin.shutdown()\n\nasync def test_it(plugin, test_client):\n    pass\n",
-            id="made by a fixture",
-        ),
-    ],
+    "options", [(), ("-o", "asyncio_mode=auto"), ("-o", "asyncio_default_test_loop_scope=session")]
 )
-def test_a_task_group_may_be_held_for_a_life(repo: Repo, test: str) -> None:
-    """What initialize() opens shutdown() may close, since one task runs both."""
-    repo.manifest()
-    repo.write("plugin.py", TASK_GROUP)
-    repo.write("tests/test_it.py", HEAD.replace(", note", "") + "\n" + test)
-    result = repo.run("-p", "no:cacheprovider")
-    assert {"passed": 1} == result.parseoutcomes(), result.stdout.str()
+@pytest.mark.parametrize("shape", ["class", "function"])
+def test_the_order_holds_for_every_order_of_arguments(repo: Repo, shape: str, options: tuple[str, ...]) -> None:
+    """App up, constructor, initialize, adopted, test, client down, released, shutdown, app down: always so."""
+    _plugin(repo)
+    head = "import pytest\nfrom nexus.testing import NexusTestingError, PluginTestCase\n"
+    head += "from shop.plugin import ShopPlugin\n"
+    self, first = ("self", "self, ") if shape == "class" else ("", "")
+    parts = [FIXTURE.format(self=self)]
+    orders = list(permutations(("plugin", "test_client", "nexus_app", "event_bus")))
+    parts += [f"\n    async def test_{number}({first}{', '.join(order)}):{BODY}" for number, order in enumerate(orders)]
+    if shape == "class":
+        text = head + "\n\nclass TestShop(PluginTestCase):\n" + "".join(parts)
+    else:
+        text = head + "\n\n" + "".join("\n".join(line[4:] for line in part.split("\n")) for part in parts)
+    (repo.folder / "tests").mkdir()
+    (repo.folder / "tests" / "test_it.py").write_text(text, encoding="utf-8")
+    assert {"passed": 24} == repo.run("-W", "error", *options).parseoutcomes()
+    assert [LIFE] * 24 == _lives(repo)
 
 
-def test_an_app_that_a_fixture_leaves_open_is_shut_down_after_its_teardown(repo: Repo) -> None:
-    """The author's own teardown still finds the app up; the plugin is shut down, also after a failed test."""
-    fixture = """
-@pytest.fixture
-async def app():
-    app = create_test_app()
-    await app.load_plugin("shop")
-    yield app
-    assert app.is_running
-    note("teardown")
+def test_a_failed_test_is_cleaned_up_in_the_same_order(repo: Repo) -> None:
+    """A test that raises costs the plugin neither its release nor its shutdown."""
+    _plugin(repo)
+    body = BODY.replace("\n        ", "\n    ")
+    text = (
+        "import pytest\nfrom nexus.testing import NexusTestingError\nfrom shop.plugin import ShopPlugin\n"
+        + "\n".join(line[4:] for line in FIXTURE.format(self="").split("\n"))
+        + f"\n\nasync def test_it(test_client, plugin, nexus_app):{body}    raise ValueError('burnt')\n"
+    )
+    repo.write("tests/test_it.py", text)
+    assert {"failed": 1} == repo.run().parseoutcomes()
+    assert [LIFE] == _lives(repo)
 
-async def test_it(app):
-    assert app.plugins
 
-@pytest.mark.xfail(strict=True)
-async def test_fails(app):
-    raise ValueError
+CASES = """
+    import pytest
+    from nexus.testing import PluginTestCase
+    from shop.plugin import ShopPlugin
 """
-    life = ["constructor", "initialize", "enable", "teardown", "disable", "shutdown"]
-    assert [*life, *life] == lived(repo, fixture)
+
+
+def _case(repo: Repo, text: str) -> None:
+    _plugin(repo)
+    repo.write("tests/test_it.py", CASES + text)
+
+
+def test_a_plugin_that_is_not_initialised_is_loaded(repo: Repo) -> None:
+    """A sync fixture that returns a fresh instance has it loaded, and unloaded afterwards."""
+    _case(
+        repo,
+        """
+
+    class TestShop(PluginTestCase):
+        @pytest.fixture
+        def plugin(self):
+            return ShopPlugin()
+
+        async def test_it(self, plugin):
+            plugin.say("test")
+            assert plugin.initialized
+            assert 200 == (await self.client.get("/api/shop/tea")).status_code
+        """,
+    )
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+    assert [[name for name in LIFE if name not in {"constructor", "client down", "released"}]] == _lives(repo)
+
+
+def test_a_plugin_whose_fixture_never_shuts_it_down_is_shut_down(repo: Repo) -> None:
+    """A fixture that initialises and returns leaves the shutdown to the harness."""
+    _case(
+        repo,
+        """
+
+    @pytest.fixture
+    async def plugin():
+        plugin = ShopPlugin()
+        await plugin.initialize()
+        return plugin
+
+    async def test_it(plugin, test_client):
+        plugin.say("test")
+        assert 200 == (await test_client.get("/api/shop/tea")).status_code
+        """,
+    )
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+    ends = [name for name in _lives(repo)[0] if name in {"test", "shutdown", "app.stopping"}]
+    assert ["test", "app.stopping", "shutdown"] == ends
+
+
+def test_a_fixture_that_makes_something_else_is_left_alone(repo: Repo) -> None:
+    """A fixture of that name whose value is no plugin is just a fixture."""
+    _case(
+        repo,
+        """
+
+    @pytest.fixture
+    def plugin():
+        return "a string"
+
+    def test_it(plugin):
+        assert "a string" == plugin
+        """,
+    )
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_an_overridden_fixture_is_taken_in_once(repo: Repo) -> None:
+    """A fixture that builds on another of the same name adds nothing to the plugin's life."""
+    _case(
+        repo,
+        """
+
+    @pytest.fixture
+    async def plugin():
+        plugin = ShopPlugin()
+        await plugin.initialize()
+        yield plugin
+        await plugin.shutdown()
+
+
+    class TestShop:
+        @pytest.fixture
+        async def plugin(self, plugin):
+            plugin.extra = True
+            return plugin
+
+        async def test_it(self, plugin, test_client):
+            plugin.say("test")
+            assert 200 == (await test_client.get("/api/shop/tea")).status_code
+        """,
+    )
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+    assert [[name for name in LIFE if name not in {"client down", "released"}]] == _lives(repo)
+
+
+def test_parametrised_fixtures_make_a_plugin_each(repo: Repo) -> None:
+    """Parameters of the fixture and of the test each get an app and a plugin."""
+    _case(
+        repo,
+        """
+
+    @pytest.fixture(params=[1, 2])
+    async def plugin(request):
+        plugin = ShopPlugin()
+        plugin.number = request.param
+        await plugin.initialize()
+        yield plugin
+        await plugin.shutdown()
+
+    @pytest.mark.parametrize("letter", ["a", "b"])
+    async def test_it(plugin, letter, nexus_app):
+        assert plugin is nexus_app.get_plugin("shop")
+        assert plugin.number in (1, 2)
+        """,
+    )
+    assert {"passed": 4} == repo.run("-W", "error").parseoutcomes()
+    assert 4 == len(_lives(repo))
+
+
+def test_the_plugin_may_be_asked_for_late(repo: Repo) -> None:
+    """A sync fixture `plugin` that is only asked for by another fixture is taken in all the same."""
+    _case(
+        repo,
+        """
+
+    @pytest.fixture
+    def plugin():
+        return ShopPlugin()
+
+    @pytest.fixture
+    async def price(plugin, test_client):
+        return (await test_client.get("/api/shop/tea")).json()["price"]
+
+    async def test_it(price):
+        assert 3 == price
+        """,
+    )
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+
+
+@pytest.mark.parametrize("scope", ["class", "module", "session"])
+def test_a_wider_scope_is_refused(repo: Repo, scope: str) -> None:
+    """Each test has an app of its own, so a `plugin` of several tests cannot be; the message names the fixture."""
+    _plugin(repo)
+    file = repo.write(
+        "tests/test_it.py",
+        f"""
+        import pytest
+        from shop.plugin import ShopPlugin
+
+
+        @pytest.fixture(scope={scope!r})
+        def plugin():
+            return ShopPlugin()
+
+
+        def test_it(plugin):
+            pass
+        """,
+    )
+    result = repo.run()
+    assert {"errors": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(
+        [
+            f"*LifecycleError: The fixture `plugin` has the scope '{scope}'; each test has an app of its own.",
+            f"*where: {file}:5 in plugin",
+            "*fix: *Leave the scope out: @pytest.fixture.",
+        ]
+    )
+
+
+FAILING = """
+    import pytest
+    from nexus.plugins import BasePlugin
+
+
+    class FailingPlugin(BasePlugin):
+        async def initialize(self):
+            {body}
+
+
+    @pytest.fixture
+    async def plugin():
+        plugin = FailingPlugin()
+        {call}
+        yield plugin
+        await plugin.shutdown()
+
+
+    async def test_it(plugin, nexus_app):
+        pass
+"""
+
+
+def test_a_refused_start_is_an_error_with_its_cause(repo: Repo) -> None:
+    """An initialize() that logs what it caught and returns False fails the fixture with that exception."""
+    body = "try:\n                raise ConnectionError('no till')\n            except Exception as error:\n"
+    body += "                self.logger.error('cannot start: %s', error)\n                return False"
+    file = repo.write("test_it.py", FAILING.format(body=body, call="assert await plugin.initialize() is False"))
+    result = repo.run()
+    assert {"errors": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(
+        [
+            "*ConnectionError: no till",
+            "*PluginLoadError: Plugin 'failing' refused to start: initialize() returned False.",
+            f"*where: {file}:8 in FailingPlugin.initialize",
+            "*why: *it logged 'cannot start: no till' at *",
+            "*after it had caught ConnectionError: no till",
+        ]
+    )
+
+
+def test_exceptions_of_initialize_reach_the_author_unchanged(repo: Repo) -> None:
+    """A test about a plugin that cannot start catches what the plugin raises, with a note about the stage."""
+    call = """with pytest.raises(LookupError, match="no tea") as caught:
+            await plugin.initialize()
+        assert type(caught.value) is LookupError
+        assert "failed in initialize()" in caught.value.__notes__[0]
+        plugin = 1"""
+    text = FAILING.format(body='raise LookupError("no tea")', call=call).replace("await plugin.shutdown()", "pass")
+    repo.write("test_it.py", text)
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_initialize_returns_to_the_author_what_the_plugin_returned(repo: Repo) -> None:
+    """The return value is the plugin's own, whatever it is."""
+    repo.write("test_it.py", FAILING.format(body="return 'yes'", call="assert 'yes' == await plugin.initialize()"))
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_a_second_call_of_initialize_is_the_plugins_own(repo: Repo) -> None:
+    """A test may call initialize() again: it runs the plugin's code and mounts nothing twice."""
+    _case(
+        repo,
+        """
+
+    @pytest.fixture
+    async def plugin():
+        plugin = ShopPlugin()
+        await plugin.initialize()
+        yield plugin
+        await plugin.shutdown()
+
+    async def test_it(plugin, nexus_app):
+        before = nexus_app.routes
+        assert await plugin.initialize() is True
+        assert before == nexus_app.routes
+        """,
+    )
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+    assert 2 == _lives(repo)[0].count("initialize")
+
+
+def test_exceptions_of_shutdown_reach_the_author_unchanged(repo: Repo) -> None:
+    """The author's own call of shutdown() raises what the plugin raised, and the app is shut down all the same."""
+    repo.write(
+        "test_it.py",
+        """
+        import pytest
+        from nexus.plugins import BasePlugin
+
+
+        class FailingPlugin(BasePlugin):
+            async def shutdown(self):
+                raise LookupError("lost")
+
+
+        @pytest.fixture
+        async def plugin():
+            plugin = FailingPlugin()
+            await plugin.initialize()
+            yield plugin
+            with pytest.raises(LookupError, match="lost"):
+                await plugin.shutdown()
+
+
+        async def test_it(plugin, nexus_app):
+            assert nexus_app.is_running
+
+
+        async def test_again(plugin, nexus_app):
+            assert ["failing"] == list(nexus_app.plugins)
+        """,
+    )
+    assert {"passed": 2} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_the_helpers_of_the_test_class(repo: Repo) -> None:
+    """A test class publishes, asserts, looks things up and sends requests without asking for a fixture."""
+    repo.manifest()
+    repo.write("__init__.py")
+    repo.write(
+        "plugin.py",
+        """
+        from fastapi import APIRouter
+        from nexus.plugins import BasePlugin
+
+
+        class ShopPlugin(BasePlugin):
+            async def initialize(self):
+                self.register_service("prices", {"tea": 3})
+                await self.subscribe_to_event("tea.ordered", self.pour)
+                return True
+
+            async def pour(self, event):
+                await self.publish_event("tea.poured", {"cups": event["cups"]})
+
+            def get_api_routes(self):
+                router = APIRouter()
+
+                @router.post("/tea")
+                async def order():
+                    await self.publish_event("tea.ordered", {"cups": 1})
+
+                return [router]
+        """,
+    )
+    repo.write(
+        "tests/test_it.py",
+        """
+        import pytest
+        from nexus.testing import App, PluginTestCase
+        from nexus_testing.errors import EventAssertionError, LifecycleError
+
+
+        class TestShop(PluginTestCase):
+            async def test_events(self):
+                self.assert_not_published("tea.poured")
+                await self.emit_event("tea.ordered", {"cups": 2})
+                assert {"cups": 2} == self.assert_published("tea.poured", cups=2).data
+                self.assert_not_published("tea.poured", cups=3)
+                with pytest.raises(EventAssertionError):
+                    self.assert_published("tea.poured", {"cups": 3})
+
+            async def test_requests(self):
+                assert 200 == (await self.client.post("/api/shop/tea")).status_code
+                self.assert_published("tea.poured", cups=1)
+                assert self.client is self.client
+
+            def test_lookups(self):
+                assert isinstance(self.app, App)
+                assert self.is_plugin_loaded("shop")
+                assert not self.is_plugin_loaded("till")
+                assert {"tea": 3} == self.get_service("prices")
+                assert self.get_service("till") is None
+
+            def test_the_same_app_as_the_fixtures(self, nexus_app, event_bus):
+                assert nexus_app is self.app
+                assert event_bus is self.app.event_bus
+
+            @pytest.fixture
+            def price(self):
+                return self.get_service("prices")["tea"]
+
+            def test_in_fixtures(self, price):
+                assert 3 == price
+
+
+        class TestSubclass(TestShop):
+            async def test_requests(self):
+                assert 404 == (await self.client.get("/api/shop/coffee")).status_code
+
+
+        def test_outside():
+            with pytest.raises(LifecycleError, match="only there while pytest runs"):
+                TestShop().app
+        """,
+    )
+    assert {"passed": 11} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_a_class_whose_tests_do_not_ask_for_the_plugin_has_it_loaded(repo: Repo) -> None:
+    """The fixture `plugin` runs only where it is asked for; elsewhere the plugin under test is loaded as ever."""
+    _case(
+        repo,
+        """
+
+    class TestShop(PluginTestCase):
+        @pytest.fixture
+        async def plugin(self):
+            plugin = ShopPlugin()
+            plugin.by_hand = True
+            await plugin.initialize()
+            yield plugin
+            await plugin.shutdown()
+
+        async def test_with(self, plugin):
+            assert plugin is self.app.get_plugin("shop")
+            assert plugin.by_hand
+
+        async def test_without(self):
+            assert not hasattr(self.app.get_plugin("shop"), "by_hand")
+            assert 200 == (await self.client.get("/api/shop/tea")).status_code
+        """,
+    )
+    assert {"passed": 2} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_a_test_class_without_fixtures_runs_sync_tests(repo: Repo) -> None:
+    """A test that is no coroutine has the app, too."""
+    _case(
+        repo,
+        """
+
+    class TestShop(PluginTestCase):
+        def test_it(self):
+            assert self.is_plugin_loaded("shop")
+        """,
+    )
+    assert {"passed": 1} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_a_performance_test_never_waits_for_events(repo: Repo) -> None:
+    """A load test's client returns while handlers still run; a test class's waits for them."""
+    repo.manifest()
+    repo.write("__init__.py")
+    repo.write(
+        "plugin.py",
+        """
+        import asyncio
+
+        from fastapi import APIRouter
+        from nexus.plugins import BasePlugin
+
+
+        class ShopPlugin(BasePlugin):
+            async def initialize(self):
+                self.poured = 0
+                self.gate = asyncio.Event()
+                await self.subscribe_to_event("tea.ordered", self.pour)
+                return True
+
+            async def pour(self, event):
+                await self.gate.wait()
+                self.poured += 1
+
+            def get_api_routes(self):
+                router = APIRouter()
+
+                @router.post("/tea")
+                async def order():
+                    await self.publish_event("tea.ordered", {})
+
+                return [router]
+        """,
+    )
+    repo.write(
+        "tests/test_it.py",
+        """
+        from nexus.testing import PerformanceTest, PluginTestCase
+
+
+        class TestLoad(PerformanceTest):
+            async def test_it(self):
+                plugin = self.app.get_plugin("shop")
+                assert 200 == (await self.client.post("/api/shop/tea")).status_code
+                assert 0 == plugin.poured
+                plugin.gate.set()
+                await self.app.event_bus.drain()
+                assert 1 == plugin.poured
+
+
+        class TestShop(PluginTestCase):
+            async def test_it(self):
+                plugin = self.app.get_plugin("shop")
+                plugin.gate.set()
+                assert 200 == (await self.client.post("/api/shop/tea")).status_code
+                assert 1 == plugin.poured
+        """,
+    )
+    assert {"passed": 2} == repo.run("-W", "error").parseoutcomes()
+
+
+def test_a_client_used_after_the_test_says_so(repo: Repo) -> None:
+    """A fixture that sends a request in its teardown, after the client went down, is told where to send it."""
+    _plugin(repo)
+    file = repo.write(
+        "tests/test_it.py",
+        """
+        import pytest
+
+
+        @pytest.fixture
+        async def late(nexus_app):
+            kept = []
+            yield kept
+            await kept[0].get("/api/shop/tea")
+
+
+        @pytest.fixture
+        async def plugin(late):
+            from shop.plugin import ShopPlugin
+
+            return ShopPlugin()
+
+
+        async def test_it(late, plugin, test_client):
+            late.append(test_client)
+        """,
+    )
+    result = repo.run()
+    assert {"passed": 1, "errors": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(
+        [
+            "*LifecycleError: GET /api/shop/tea was sent after the test: its client is closed.",
+            f"*where: {file}:8 in late",
+            "*fix: *Send it in the test, or before the `yield` of the fixture.",
+        ]
+    )

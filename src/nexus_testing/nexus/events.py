@@ -228,7 +228,7 @@ class EventBus(EventAssertions):
             cause = doing.cause
             if correlation_id is None:
                 correlation_id = doing.correlation_id
-        if self._consumer is None:
+        if self._consumer is None or self._consumer.done():
             loop = asyncio.get_running_loop()
             self._consumer = loop.create_task(self._consume(), name="nexus event bus", context=contextvars.Context())
         if cause is None or not cause.open:
@@ -275,12 +275,15 @@ class EventBus(EventAssertions):
                             if subscription.handle.active:
                                 await self._deliver(record, cause, subscription)
                 finally:
-                    cause.leave()
-                    if not cause.open:
-                        self._causes.pop(cause, None)
+                    self._leave(cause)
         finally:
             self._consumer = None
             self._running = None
+
+    def _leave(self, cause: Cause) -> None:
+        cause.leave()
+        if not cause.open:
+            self._causes.pop(cause, None)
 
     async def _deliver(self, record: Published, cause: Cause, subscription: _Subscription) -> None:
         event = event_of(record)
@@ -405,9 +408,11 @@ class EventBus(EventAssertions):
         """Stop delivering. What is still queued is dropped."""
         for queue in self._queues.values():
             while queue:
-                queue.popleft()[1].leave()
+                self._leave(queue.popleft()[1])
         consumer = self._consumer
         if consumer is not None and consumer is not asyncio.current_task():
             consumer.cancel()
             await asyncio.wait([consumer])
+            # One that was cancelled before its first step had no turn to say that it is gone.
+            self._consumer = None
         self._causes.clear()

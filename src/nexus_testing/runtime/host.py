@@ -17,7 +17,7 @@ from .discovery import current_project
 from .importer import finder
 from .life import Life
 from .loaded import RECORD, Loaded, State
-from .loader import Target, import_class, resolve, site_of_class
+from .loader import Target, import_class, is_test_module, resolve, site_of_class
 from .stages import Stages
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Host:
         stubs: Mapping[str, str] | None = None,
     ) -> None:
         self._kernel = kernel
-        self._life = Life(kernel, fastapi_app, Stages(kernel, hook_limit), drain_limit)
+        self._life = Life(kernel, fastapi_app, owner, Stages(kernel, hook_limit), drain_limit)
         self.adoption = Adoption(self, self._life, owner)
         self._under_way: list[str] = []
         self._pending_config: Mapping[str, Any] = {}
@@ -148,11 +148,12 @@ class Host:
         module = getattr(target, "__module__", None) or ""
         folder = finder.folder_of(module)
         for plugin in self._life.loaded.values():
-            if folder is not None and plugin.folder == folder and "test" not in module.rpartition(".")[2]:
+            if folder is not None and plugin.folder == folder and not is_test_module(module):
                 return plugin.name
-            # A plugin in no folder is as large as its module, an installed one as its package.
+            # A plugin in no folder is as large as its module, in a test file as its class, an installed one as its
+            # package.
             own = type(plugin.instance).__module__
-            if module and own == module and plugin.site is None:
+            if plugin.site is None and module == own and (not is_test_module(module) or _in_class(target, plugin)):
                 return plugin.name
             if plugin.site is not None and plugin.site.entry_point is not None and _top(own) == _top(module):
                 return plugin.name
@@ -402,6 +403,11 @@ class Host:
             return await self.load(cls, config)
         finder.forget_code(site.folder)
         return await self.load(site.folder, config)
+
+
+def _in_class(function: object, plugin: Loaded) -> bool:
+    name = getattr(function, "__qualname__", "")
+    return any(name.startswith(f"{cls.__qualname__}.") for cls in type(plugin.instance).__mro__)
 
 
 def _top(module: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..errors import NexusTestingError
     from ..nexus.kernel import Kernel
     from .loaded import Loaded
+    from .owner import Owner
     from .stages import Stages
 
 __all__ = ("Life",)
@@ -32,13 +33,17 @@ class Life:
     Args:
         kernel: The app's parts.
         fastapi_app: Where routes are mounted.
+        owner: The task in which plugins live.
         stages: What runs hooks.
         drain_limit: Seconds that events may take to come to rest.
     """
 
-    def __init__(self, kernel: Kernel, fastapi_app: FastAPI, stages: Stages, drain_limit: float | None) -> None:
+    def __init__(
+        self, kernel: Kernel, fastapi_app: FastAPI, owner: Owner, stages: Stages, drain_limit: float | None
+    ) -> None:
         self._kernel = kernel
         self._fastapi = fastapi_app
+        self._owner = owner
         self._drain_limit = drain_limit
         self.stages = stages
         self.loaded: dict[str, Loaded] = {}
@@ -222,8 +227,8 @@ class Life:
     async def drain(self) -> None:
         """Let events come to rest, unless one of their handlers asked for this."""
         doing = activity.get()
-        if doing is None or doing.kind not in {"handler", "job", "request"}:
-            await self._kernel.event_bus.drain(self._drain_limit)
+        if not self._kernel.event_bus.idle and (doing is None or doing.kind not in {"handler", "job", "request"}):
+            await self._owner.shelter(self._kernel.event_bus.drain(self._drain_limit))
 
     async def disable(self, plugin: Loaded) -> None:
         """Run on_disable, stop the plugin's tasks, take its routes off.

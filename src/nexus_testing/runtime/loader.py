@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .discovery import Site
 
-__all__ = ("Target", "class_of", "import_class", "resolve", "site_of_class")
+__all__ = ("Target", "class_of", "import_class", "is_test_module", "resolve", "site_of_class")
 
 _TEST_FOLDERS = {"test", "tests"}
 _sites: WeakKeyDictionary[type, tuple[Site | None]] = WeakKeyDictionary()
@@ -78,6 +78,21 @@ def site_of_class(cls: type) -> Site | None:
     found = _site_of_file(getattr(sys.modules.get(cls.__module__), "__file__", None))
     _sites[cls] = (found,)
     return found
+
+
+def is_test_module(module: str) -> bool:
+    """Say whether a module is one of tests, by its name.
+
+    Args:
+        module: The module's name.
+    """
+    *parents, last = module.split(".")
+    return (
+        last == "conftest"
+        or last.startswith("test_")
+        or last.endswith("_test")
+        or not _TEST_FOLDERS.isdisjoint(parents)
+    )
 
 
 def _site_of_file(file: str | None) -> Site | None:

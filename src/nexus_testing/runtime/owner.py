@@ -12,7 +12,7 @@ from ..locations import caller
 from ..nexus.context import activity
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
 __all__ = ("Owner",)
 
@@ -46,6 +46,7 @@ class Owner:
         self._current: _Job | None = None
         self._pushed: dict[contextvars.ContextVar[Any], object] = {}
         self._closing = False
+        self._abandoned = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -109,9 +110,30 @@ class Owner:
         if job in self._jobs:
             self._jobs.remove(job)
         elif self._current is job and self._task is not None and not job.result.done():
+            self._abandoned = True
             self._task.cancel()
             await asyncio.wait([job.result])
             self._task.uncancel()
+            self._abandoned = False
+
+    async def shelter(self, waiting: Coroutine[Any, Any, T]) -> T:
+        """Wait for something of ours within an operation, which only the caller of the operation can cut short.
+
+        A task group that a plugin holds cancels the owner at every turn of the loop from the moment that one of its
+        children fails until the plugin closes the group, and everything before that has to be done all the same.
+
+        Args:
+            waiting: What to wait for.
+        """
+        task = asyncio.ensure_future(waiting)
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                if self._abandoned:
+                    task.cancel()
+                    raise
+        return task.result()
 
     async def close(self) -> None:
         """End the task. Nothing runs in it any more."""
@@ -136,7 +158,10 @@ class Owner:
                 await (asyncio.wait([self._wake], timeout=_LOOK) if stray else self._wake)
             except asyncio.CancelledError:
                 # A task group that a plugin holds cancels the task that opened it when one of its
-                # children fails. The failure comes out where the plugin closes the group.
+                # children fails. The failure comes out where the plugin closes the group. An anyio group
+                # cancels it again at every turn of the loop, so this is where the end has to be seen.
+                if _deserted(loop):
+                    return False
                 continue
             finally:
                 self._wake = None

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...calls import awaited
-from ..event import described_event
+from ..event import Event, described_event
 from .info import HealthStatus, PluginInfo
 from .metaclass import PluginType
 
@@ -201,7 +201,8 @@ class BasePlugin(metaclass=PluginType):
         """
         if self.event_bus is not None:
             name, fields = described_event(event, data)
-            self.event_bus.publish_now(name, fields, source=self.name)
+            own = event if isinstance(event, Event) else Event(name)
+            self.event_bus.publish_now(name, fields, own.priority, self.name, correlation_id=own.correlation_id)
 
     @awaited
     async def subscribe_to_event(self, event_name: str, handler: Handler) -> Handle | None:
