@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +12,7 @@ from . import defaults
 from .backends import make_backend
 from .calls import awaited
 from .client import accept_app_argument, make_client
+from .environment import Environment
 from .errors import LifecycleError, LoopError, PluginLoadError
 from .locations import caller
 from .parts import Parts
@@ -50,11 +50,11 @@ class App(Parts):
         holds = defaults.current()
         self._made_at = caller(2)
         self._plugins = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
-        self._env = dict(env or {})
-        self._real_env: dict[str, str | None] = {}
+        self._environment = Environment(env or {}, holds.machine)
         self._client_library = holds.client
         super().__init__(make_backend(backend or holds.backend, config, holds.limits, stubs))
         self._backend.start_with(self._start)
+        self._backend.hide_with(self._environment.hide)
         self._state = "new"
         self._clients: list[Any] = []
         for name, service in (services or {}).items():
@@ -84,9 +84,7 @@ class App(Parts):
         if self._state == "running":
             return
         self._state = "running"
-        for name, value in self._env.items():
-            self._real_env[name] = os.environ.get(name)
-            os.environ[name] = value
+        self._environment.enter()
         try:
             await self._backend.start()
             for plugin in self._plugins:
@@ -140,12 +138,7 @@ class App(Parts):
         """Let go of an app whose loop is closed, or that never had one, without shutting anything down."""
         self._state = "over"
         self._backend.leave()
-        for name, value in self._real_env.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        self._real_env.clear()
+        self._environment.leave()
         defaults.untrack(self)
 
     def close_clients(self) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .backends import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ("Defaults", "current", "set_defaults", "track", "track_into", "untrack")
 
@@ -15,6 +19,8 @@ class Defaults(NamedTuple):
     limits: Limits = Limits()
     client: str = "httpx"
     backend: str = "embedded"
+    machine: Mapping[str, str] = MappingProxyType({})
+    """The environment variables that are the machine's, and no test's."""
 
 
 _current = Defaults()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nexus_testing.runtime.discovery import Project
@@ -85,6 +86,18 @@ class Places:
             if (site.entry_point is None or (site.folder / "plugin.py").is_file()) and not finder.knows(site.folder):
                 finder.add(site)
                 self._added.append(site.folder)
+
+    def hidden(self, machine: Mapping[str, str]) -> list[str]:
+        """Return the environment variables that the repo's plugins do not see.
+
+        Args:
+            machine: What pytest was started with.
+        """
+        if not self._root_has_plugins():
+            return []
+        from nexus_testing.environment import hidden_from
+
+        return [name for site in self.project(self.root).candidates() for name in hidden_from(site.name, machine)]
 
     def forget(self) -> None:
         """Make what was made importable importable no more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+_MACHINE = pytest.StashKey[Mapping[str, str]]()
 _UNDO = pytest.StashKey[list[Any]]()
 _UNAWAITED: list[Any] = []
 # pytest gives no configuration to the hook that reports tests; sessions nest when a test runs pytest.
@@ -36,6 +38,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     from nexus_testing.namespace import install
 
     said = early_config.stash[settings.KEY] = settings.read(early_config)
+    early_config.stash[_MACHINE] = dict(os.environ)
     undo = early_config.stash[_UNDO] = []
     root = early_config.rootpath
     try:
@@ -76,6 +79,9 @@ def pytest_report_header(config: pytest.Config) -> str:
     line = f"nexus-testing: {__version__}, backend {said.backend}"
     if said.backend == "embedded" and platform_installed():
         line += " (nexus-platform is installed and not used)"
+    hidden = config.stash[places.KEY].hidden(config.stash[_MACHINE])
+    if hidden:
+        line += f"\nnexus-testing: hidden from the plugins: {', '.join(hidden)}; give them by create_test_app(env=…)"
     return line
 
 
@@ -186,7 +192,7 @@ def _configure_library(config: pytest.Config) -> None:
     said = config.stash[settings.KEY]
     undo = config.stash[_UNDO]
     limits = Limits(hook=said.hook_timeout, drain=said.drain_timeout)
-    before = set_defaults(Defaults(limits, said.client, said.backend))
+    before = set_defaults(Defaults(limits, said.client, said.backend, config.stash[_MACHINE]))
     undo.append(lambda: set_defaults(before))
     if said.version:
         version = nexus_testing.nexus.__version__

@@ -199,6 +199,10 @@ class EmbeddedBackend:
         """Say what starts the app when an author's fixture initialises a plugin before anything else did."""
         self.host.ensure_up = start
 
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Say what hides the machine's environment variables from a plugin, before its code runs."""
+        self.host.hide_from = hide
+
     def leave(self) -> None:
         """Stop being the current app."""
         leave_kernel(self._kernel)

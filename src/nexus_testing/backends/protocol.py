@@ -107,6 +107,10 @@ class Backend(Protocol):
         """Say what starts the app when an author's fixture initialises a plugin before anything else did."""
         ...
 
+    def hide_with(self, hide: Callable[[str], None]) -> None:
+        """Say what hides the machine's environment variables from a plugin of that name, before its code runs."""
+        ...
+
     def leave(self) -> None:
         """Stop being the current app."""
         ...

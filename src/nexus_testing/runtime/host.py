@@ -74,6 +74,7 @@ class Host:
         self.plugin_configs: dict[str, Mapping[str, Any]] = dict(plugin_configs or {})
         self.stubs: dict[str, str] = dict(stubs or {})
         self.ensure_up: Callable[[], Awaitable[None]] = _nothing
+        self.hide_from: Callable[[str], None] = _hide_nothing
         kernel.lifecycle = self
 
     # -- what there is -------------------------------------------------------------------------------------------
@@ -175,6 +176,7 @@ class Host:
         loaded = Loaded(site, manifest)
         loaded.instance = plugin
         name = manifest.name if manifest is not None else loaded.name
+        self.hide_from(name)
         kernel = self._kernel
         if manifest is not None:
             plugin._nexus_identity = manifest.identity()
@@ -234,6 +236,7 @@ class Host:
         try:
             async with self._life.stages.stage(plugin, "Discovery"):
                 await self.require(plugin)
+                self.hide_from(plugin.name)
                 if plugin.instance is None:
                     cls = found.cls or import_class(_sure(site))
                     plugin = await self._construct(plugin, cls, config)
@@ -421,3 +424,7 @@ def _sure(site: Site | None) -> Site:
 
 async def _nothing() -> None:
     """Stand for the start of an app until there is one."""
+
+
+def _hide_nothing(_plugin: str) -> None:
+    """Stand for what hides environment variables until there is something."""
