@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
 
     from .client import Client
+    from .runtime.stand_ins import StandIn
 
 __all__ = ("App", "create_test_app")
 
@@ -43,7 +44,7 @@ class App(Parts):
         *,
         config: Mapping[str, Any] | None = None,
         services: Mapping[str, Any] | None = None,
-        stubs: Mapping[str, str] | None = None,
+        stubs: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
         backend: str | None = None,
     ) -> None:
@@ -261,6 +262,26 @@ class App(Parts):
         __tracebackhide__ = True
         return await self._changed(self._backend.disable, name)
 
+    def provide_plugin(
+        self, name: str, version: str = "1.0.0", *, services: Mapping[str, Any] | Iterable[str] = ()
+    ) -> StandIn:
+        """Take a plugin for loaded that is not there.
+
+        Args:
+            name: Its name.
+            version: Its version.
+            services: What it offers: objects by name, or names alone, for which mocks stand that record their calls.
+
+        Returns:
+            Its name, version and services.
+
+        Raises:
+            ConfigurationError: If name, version or services cannot be used.
+            LifecycleError: If the plugin itself is loaded.
+        """
+        __tracebackhide__ = True
+        return self._backend.provide(name, version, services)
+
     async def adopt(self, instance: Any) -> None:
         """Take in a plugin that an author's fixture made, and maybe initialised.
 
@@ -351,7 +372,7 @@ def create_test_app(
     *,
     config: Mapping[str, Any] | None = None,
     services: Mapping[str, Any] | None = None,
-    stubs: Mapping[str, str] | None = None,
+    stubs: Mapping[str, Any] | None = None,
     env: Mapping[str, str] | None = None,
     backend: str | None = None,
 ) -> App:
@@ -361,7 +382,7 @@ def create_test_app(
         plugins: Names, paths, classes or instances to load when it starts.
         config: Its configuration: sections "database", "cache", "auth", "health" and "plugins" (by plugin name).
         services: Services to register before any plugin is loaded, by name.
-        stubs: Plugins to be taken for loaded, with their versions, by name.
+        stubs: Plugins to be taken for loaded, by name: a version, or {"version": …, "services": …}.
         env: Environment variables, for as long as it runs.
         backend: Which framework runs the plugins.
 

@@ -11,6 +11,7 @@ The tree::
     │   └── PluginImportError         the plugin's code: no class, several classes, one file under two names
     ├── PluginUnloadError             a plugin failed while it was shut down
     ├── LifecycleError                a move that a lifecycle does not have
+    │   └── LifecycleAssertionError   an assertion on a life that does not hold (also an AssertionError)
     ├── LoopError                     an app used on a loop, or by a client, that is not its own
     ├── UnawaitedCall                 a coroutine of ours that nobody awaited
     ├── DrainTimeout                  events that did not come to rest in time
@@ -50,6 +51,7 @@ __all__ = (
     "EventAssertionError",
     "EventError",
     "ExtraMissing",
+    "LifecycleAssertionError",
     "LifecycleError",
     "LoopError",
     "ManifestError",
@@ -181,6 +183,10 @@ class PluginUnloadError(NexusTestingError):
 
 class LifecycleError(NexusTestingError):
     """A move that a lifecycle does not have, such as a load after the shutdown."""
+
+
+class LifecycleAssertionError(LifecycleError, AssertionError):
+    """An assertion on a plugin's life that does not hold."""
 
 
 class LoopError(NexusTestingError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
+from .errors import LifecycleAssertionError, did_you_mean
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .findings import Finding
     from .locations import Location
@@ -65,7 +68,7 @@ class Delivered(NamedTuple):
 
 
 class LifecycleStep(NamedTuple):
-    """A plugin took a step of its life. `outcome` is "ok", "failed" or "skipped"."""
+    """A plugin took a step of its life. `outcome` is "ok" or "failed", `hooks` are those that ran in it."""
 
     seq: int
     at: float
@@ -74,6 +77,7 @@ class LifecycleStep(NamedTuple):
     outcome: str
     duration: float
     error: BaseException | None
+    hooks: tuple[str, ...] = ()
 
 
 class Request(NamedTuple):
@@ -189,6 +193,31 @@ class Journal:
             plugin: The plugin's name.
         """
         return [step for step in self.of(LifecycleStep) if step.plugin == plugin]
+
+    def assert_lifecycle(self, plugin: str, expected: Sequence[str]) -> None:
+        """Check the steps of one plugin's life.
+
+        Args:
+            plugin: The plugin's name.
+            expected: The names of the steps, all of them and in order; one that fails is ``"Loading failed"``.
+
+        Raises:
+            LifecycleAssertionError: If they were others.
+        """
+        __tracebackhide__ = True
+        steps = self.lifecycle(plugin)
+        actual = [step.stage if step.error is None else f"{step.stage} failed" for step in steps]
+        if actual == list(expected):
+            return
+        known = dict.fromkeys(step.plugin for step in self.of(LifecycleStep))
+        lines = [*difflib.ndiff(list(expected), actual)]
+        lines += [f"{step.stage} failed with {step.error!r}" for step in steps if step.error is not None]
+        raise LifecycleAssertionError(
+            f"Plugin {plugin!r} took other steps than expected." if steps else f"Plugin {plugin!r} took no step.",
+            why="expected (-) and taken (+):\n" + "\n".join(lines),
+            fix=did_you_mean(plugin, known) if not steps else "",
+            plugin=plugin,
+        )
 
     def since(self, seq: int) -> list[Record]:
         """Return the records that came after a number.

@@ -17,7 +17,7 @@ _SECTIONS = ("auth", "cache", "database", "health", "plugins")
 
 
 def make_backend(
-    name: str, config: Mapping[str, Any] | None, limits: Limits, stubs: Mapping[str, str] | None
+    name: str, config: Mapping[str, Any] | None, limits: Limits, stubs: Mapping[str, Any] | None
 ) -> Backend:
     """Make a backend.
 
@@ -25,7 +25,7 @@ def make_backend(
         name: Its name.
         config: The app's configuration.
         limits: How long things may take.
-        stubs: Versions of plugins that are taken for loaded, by name.
+        stubs: Plugins that are taken for loaded, by name.
 
     Raises:
         ConfigurationError: If there is no such backend, or the configuration has an unknown section.

@@ -19,7 +19,7 @@ from ..runtime.requests import Entry
 from .protocol import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from fastapi import WebSocket
     from starlette.requests import Request
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ..findings import Finding
     from ..runtime.routes import Mounted
+    from ..runtime.stand_ins import StandIn
 
 __all__ = ("EmbeddedBackend",)
 
@@ -66,7 +67,7 @@ class EmbeddedBackend:
     Args:
         config: The app's configuration.
         limits: How long things may take.
-        stubs: Versions of plugins that are taken for loaded, by name.
+        stubs: Plugins that are taken for loaded, by name.
     """
 
     name = "embedded"
@@ -75,7 +76,7 @@ class EmbeddedBackend:
         self,
         config: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
-        stubs: Mapping[str, str] | None = None,
+        stubs: Mapping[str, Any] | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self.owner = Owner("nexus app")
@@ -168,6 +169,10 @@ class EmbeddedBackend:
     async def reload(self, name: str) -> Any:
         """Load a plugin's code anew."""
         return await self.host.reload(name)
+
+    def provide(self, name: str, version: str, services: Mapping[str, Any] | Iterable[str]) -> StandIn:
+        """Take a plugin for loaded, with services in its place."""
+        return self.host.provide(name, version, services)
 
     async def adopt(self, instance: Any) -> None:
         """Take in a plugin that an author's fixture made."""

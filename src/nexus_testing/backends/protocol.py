@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ..limits import HOOK_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from fastapi import FastAPI
     from starlette.types import ASGIApp
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..records import Journal
     from ..runtime.owner import Owner
     from ..runtime.routes import Mounted
+    from ..runtime.stand_ins import StandIn
 
 __all__ = ("Backend", "Limits")
 
@@ -77,6 +78,10 @@ class Backend(Protocol):
 
     async def reload(self, name: str) -> Any:
         """Load a plugin's code anew."""
+        ...
+
+    def provide(self, name: str, version: str, services: Mapping[str, Any] | Iterable[str]) -> StandIn:
+        """Take a plugin for loaded, with services in its place."""
         ...
 
     async def adopt(self, instance: Any) -> None:

@@ -14,6 +14,7 @@ from .services import ServiceRegistry
 from .tasks import TaskManager
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
 
     from ..clock import Clock
@@ -32,6 +33,10 @@ class Lifecycle(Protocol):
 
     def owner_of(self, function: object) -> str | None:
         """Return the name of the plugin whose code a function is, if it is one's."""
+        ...
+
+    def version_of(self, name: str) -> str | None:
+        """Return the version of a plugin that is loaded or stood in for, or None."""
         ...
 
 
@@ -54,6 +59,8 @@ class Kernel:
         self.task_manager = TaskManager(self)
         self.auth = Authentication(self)
         self.lifecycle: Lifecycle | None = None
+        self.held: tuple[str, asyncio.Future[None]] | None = None
+        """Where requests wait, and for what: the prefix of a plugin that is being reloaded."""
         self.handles: list[Handle] = []
         self.findings: list[Finding] = []
         self.on_finding: Callable[[Finding], None] | None = None

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..calls import Call
 from ..errors import NexusTestingError, PluginLoadError, PluginUnloadError
-from .loaded import State, own_method
+from .loaded import own_method
 from .stages import LogWatch
+from .states import State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

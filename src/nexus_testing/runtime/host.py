@@ -5,23 +5,27 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from .. import nexus as nexus_package
-from ..errors import LifecycleError, PluginLoadError
+from ..errors import LifecycleError, did_you_mean
+from ..locations import caller
 from ..manifest import read_manifest
 from ..nexus.config import PluginConfig, plugin_config
 from ..nexus.context import running_kernel
 from ..nexus.manager import PluginStatus
-from . import dependencies, identity, routes
+from . import identity, routes
 from .adoption import Adoption
-from .discovery import current_project
+from .attribution import owner_among
+from .companions import Companions
 from .importer import finder
 from .life import Life
-from .loaded import RECORD, Loaded, State
-from .loader import Target, import_class, is_test_module, resolve, site_of_class
+from .loaded import RECORD, Loaded
+from .loader import Target, import_class, resolve, site_of_class
+from .reload import Reload
 from .stages import Stages
+from .stand_ins import StandIn, StandIns
+from .states import State, refuse_move
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from fastapi import FastAPI
 
@@ -52,7 +56,7 @@ class Host:
         hook_limit: Seconds that one hook may take.
         drain_limit: Seconds that events may take to come to rest.
         plugin_configs: Configuration for plugins, by name.
-        stubs: Versions of plugins that are taken for loaded, by name.
+        stubs: Plugins that are taken for loaded, by name.
     """
 
     def __init__(
@@ -64,15 +68,17 @@ class Host:
         hook_limit: float | None,
         drain_limit: float | None,
         plugin_configs: Mapping[str, Mapping[str, Any]] | None = None,
-        stubs: Mapping[str, str] | None = None,
+        stubs: Mapping[str, Any] | None = None,
     ) -> None:
         self._kernel = kernel
         self._life = Life(kernel, fastapi_app, owner, Stages(kernel, hook_limit), drain_limit)
         self.adoption = Adoption(self, self._life, owner)
-        self._under_way: list[str] = []
+        self.stand_ins = StandIns(kernel.service_registry)
+        self.stand_ins.provide_all(stubs or {})
+        self._companions = Companions(self, self._life.loaded, self.stand_ins)
         self._pending_config: Mapping[str, Any] = {}
+        self._reload = Reload(kernel, self._life, self.load)
         self.plugin_configs: dict[str, Mapping[str, Any]] = dict(plugin_configs or {})
-        self.stubs: dict[str, str] = dict(stubs or {})
         self.ensure_up: Callable[[], Awaitable[None]] = _nothing
         self.hide_from: Callable[[str], None] = _hide_nothing
         kernel.lifecycle = self
@@ -107,7 +113,7 @@ class Host:
             raise LifecycleError(
                 f"There is no plugin {name!r} in the app.",
                 why=f"loaded are {', '.join(self._life.loaded) or 'none'}",
-                fix=f"Load it first: await app.load_plugin({name!r}).",
+                fix=did_you_mean(name, self._life.loaded) or f"Load it first: await app.load_plugin({name!r}).",
                 plugin=name,
             )
         return plugin
@@ -139,26 +145,36 @@ class Host:
         Args:
             function: A function, method or object.
         """
-        target = function
-        while isinstance(target, functools.partial):
-            target = target.func
-        holder = getattr(target, "__self__", None)
-        for plugin in self._life.loaded.values():
-            if holder is plugin.instance and holder is not None:
-                return plugin.name
-        module = getattr(target, "__module__", None) or ""
-        folder = finder.folder_of(module)
-        for plugin in self._life.loaded.values():
-            if folder is not None and plugin.folder == folder and not is_test_module(module):
-                return plugin.name
-            # A plugin in no folder is as large as its module, in a test file as its class, an installed one as its
-            # package.
-            own = type(plugin.instance).__module__
-            if plugin.site is None and module == own and (not is_test_module(module) or _in_class(target, plugin)):
-                return plugin.name
-            if plugin.site is not None and plugin.site.entry_point is not None and _top(own) == _top(module):
-                return plugin.name
-        return None
+        return owner_among(self._life.loaded.values(), function)
+
+    def version_of(self, name: str) -> str | None:
+        """Return the version of a plugin that is loaded or stood in for, or None.
+
+        Args:
+            name: The plugin's name.
+        """
+        return self._companions.version_of(name)
+
+    def provide(self, name: str, version: str, services: Mapping[str, Any] | Iterable[str]) -> StandIn:
+        """Take a plugin for loaded.
+
+        Args:
+            name: The plugin's name.
+            version: Its version.
+            services: What it offers: objects by name, or names alone for mocks.
+
+        Raises:
+            ConfigurationError: If name, version or services are something else.
+            LifecycleError: If the plugin itself is there.
+        """
+        if name in self._life.loaded:
+            raise LifecycleError(
+                f"Plugin {name!r} is loaded, so nothing can stand in for it.",
+                where=caller(),
+                fix=f"Provide it before, or unload it: await app.unload_plugin({name!r}).",
+                plugin=name,
+            )
+        return self.stand_ins.provide(name, version, services)
 
     # -- giving a new plugin its ports ---------------------------------------------------------------------------
 
@@ -246,15 +262,13 @@ class Host:
                         self.equip(plugin.instance)
                     finally:
                         self._pending_config = {}
-                    plugin = self._record(plugin.instance)
+                    plugin = self._record(plugin.instance).continuing(plugin)
                 elif config:
                     plugin.instance.config.update(config)
+                plugin.given = config
                 self.introduce(plugin)
-        except PluginLoadError as error:
-            for handle in plugin.early:
-                handle()
-            self._life.failed[plugin.name] = State.FAILED
-            self._life.announce("plugin.error", plugin, error=error)
+        except BaseException as error:
+            await self._life.undo(plugin, error, tell=False)
             raise
         return plugin
 
@@ -278,10 +292,7 @@ class Host:
             plugin.early = [handle for handle in self._kernel.handles if id(handle) not in before]
         if self.known(plugin.instance) is None:
             self.equip(plugin.instance)
-        made = self._record(plugin.instance)
-        made.site, made.manifest = plugin.site or made.site, plugin.manifest or made.manifest
-        made.requires, made.early = plugin.requires, plugin.early
-        return made
+        return self._record(plugin.instance).continuing(plugin)
 
     def introduce(self, plugin: Loaded) -> None:
         """Fix the plugin's name, refuse a second of it, and report what stands out."""
@@ -303,24 +314,7 @@ class Host:
         Raises:
             PluginLoadError: If something is missing.
         """
-        dependencies.check_environment(plugin, nexus_package.__version__)
-        versions = {**{name: str(one.instance.version) for name, one in self._life.loaded.items()}, **self.stubs}
-        for name, range_ in dependencies.required_plugins(plugin):
-            if name not in versions:
-                sites = {site.name: site for site in current_project().visible()}
-                if name not in sites:
-                    raise dependencies.missing_plugin(plugin, name, range_, [*sites, *self._life.loaded])
-                if name in self._under_way or name == plugin.name:
-                    raise dependencies.cycle(plugin, [*self._under_way, plugin.name, name])
-                self._under_way.append(plugin.name)
-                try:
-                    instance = await self.load(sites[name].folder)
-                finally:
-                    self._under_way.pop()
-                versions[name] = str(instance.version)
-            if not dependencies.satisfies(plugin, versions[name], range_, name):
-                raise dependencies.wrong_version(plugin, name, range_, versions)
-            plugin.requires.append(name)
+        await self._companions.require(plugin)
 
     # -- unloading -----------------------------------------------------------------------------------------------
 
@@ -334,7 +328,9 @@ class Host:
             LifecycleError: If it is not loaded.
             PluginUnloadError: If it raised or hung; it is removed all the same.
         """
-        await self._life.shut_down(self.record_of(name))
+        plugin = self.record_of(name)
+        refuse_move("unload", name, plugin.state)
+        await self._life.shut_down(plugin)
 
     async def stop(self) -> list[Exception]:
         """Unload every plugin, those that depend on others first; return what went wrong."""
@@ -350,6 +346,7 @@ class Host:
             finally:
                 if self._life.loaded.get(names[-1]) is plugin:
                     del self._life.loaded[names[-1]]
+        self._reload.restore()
         return errors
 
     # -- enabling, disabling, reloading --------------------------------------------------------------------------
@@ -361,14 +358,14 @@ class Host:
             name: The plugin's name.
 
         Raises:
-            LifecycleError: If it is not loaded.
+            LifecycleError: If it is not disabled.
             PluginLoadError: If it cannot be enabled.
         """
         plugin = self.record_of(name)
-        if plugin.state is State.DISABLED:
-            async with self._life.undone_on_failure(plugin):
-                await self._life.activate(plugin)
-            self._life.announce("plugin.enabled", plugin)
+        refuse_move("enable", name, plugin.state)
+        async with self._life.undone_on_failure(plugin):
+            await self._life.activate(plugin)
+        self._life.announce("plugin.enabled", plugin)
 
     async def disable(self, name: str) -> None:
         """Take a plugin's routes and tasks off; it stays initialised.
@@ -377,49 +374,36 @@ class Host:
             name: The plugin's name.
 
         Raises:
-            LifecycleError: If it is not loaded.
+            LifecycleError: If it is not active.
+            PluginLoadError: If its on_disable() fails; it is disabled all the same.
         """
         plugin = self.record_of(name)
-        if plugin.state is State.ACTIVE:
-            async with self._life.stages.stage(plugin, "Disabled"):
-                try:
-                    await self._life.disable(plugin)
-                finally:
-                    plugin.state = State.DISABLED
-                await self._life.drain()
-            self._life.announce("plugin.disabled", plugin)
+        refuse_move("disable", name, plugin.state)
+        async with self._life.stages.stage(plugin, "Disabled"):
+            try:
+                await self._life.disable(plugin)
+            finally:
+                plugin.state = State.DISABLED
+            await self._life.drain()
+        self._life.announce("plugin.disabled", plugin)
 
     async def reload(self, name: str) -> Any:
         """Unload a plugin and load it again, with its code as it is now and its data as it was.
+
+        Requests that come meanwhile wait for the new code; those that were there before finish on the old. Code that
+        cannot be imported leaves the old running.
 
         Args:
             name: The plugin's name.
 
         Raises:
-            LifecycleError: If it is not loaded.
+            LifecycleError: If it is not active.
             PluginLoadError: If the new code cannot be loaded.
+            PluginUnloadError: If the old code failed in its shutdown; the new is loaded all the same.
         """
         plugin = self.record_of(name)
-        site, cls, config = plugin.site, type(plugin.instance), dict(plugin.instance.config)
-        await self._life.shut_down(plugin)
-        if site is None or finder.folder_of(cls.__module__) is None:
-            return await self.load(cls, config)
-        finder.forget_code(site.folder)
-        return await self.load(site.folder, config)
-
-
-def _in_class(function: object, plugin: Loaded) -> bool:
-    name = getattr(function, "__qualname__", "")
-    return any(name.startswith(f"{cls.__qualname__}.") for cls in type(plugin.instance).__mro__)
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def _sure(site: Site | None) -> Site:
-    assert site is not None  # noqa: S101 - a target has a site, a class or an instance
-    return site
+        refuse_move("reload", name, plugin.state)
+        return await self._reload(plugin)
 
 
 async def _nothing() -> None:
@@ -428,3 +412,8 @@ async def _nothing() -> None:
 
 def _hide_nothing(_plugin: str) -> None:
     """Stand for what hides environment variables until there is something."""
+
+
+def _sure(site: Site | None) -> Site:
+    assert site is not None  # noqa: S101 - a target has a site, a class or an instance
+    return site

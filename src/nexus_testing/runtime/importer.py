@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import importlib.util
+import itertools
 import re
 import sys
 from importlib.abc import Loader, MetaPathFinder
@@ -16,7 +17,7 @@ from ..errors import PluginImportError
 from ..findings import find
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -75,10 +76,10 @@ class PluginFinder(MetaPathFinder):
             self._look_for_twins(site, name, findings)
         stale = [module for module in sys.modules if module == name or module.startswith(f"{name}.")]
         if name not in self._folders and stale and not self._is_of(sys.modules[stale[0]], folder):
-            self._forget(stale)
+            self.forget(stale)
         previous = self._folders.get(name)
         if previous is not None and previous != folder:
-            self._forget(stale)
+            self.forget(stale)
         self._folders[name] = folder
         alias = folder.name
         if alias != name and alias not in sys.stdlib_module_names and alias not in self._folders:
@@ -98,28 +99,74 @@ class PluginFinder(MetaPathFinder):
             del self._folders[name]
             for alias in [alias for alias, target in self._aliases.items() if target == name]:
                 del self._aliases[alias]
-                self._forget([module for module in sys.modules if module.split(".")[0] == alias])
-            self._forget([module for module in sys.modules if module.split(".")[0] == name])
+                self.forget([module for module in sys.modules if module.split(".")[0] == alias])
+            self.forget([module for module in sys.modules if module.split(".")[0] == name])
         if not self._folders and self in sys.meta_path:
             sys.meta_path.remove(self)
 
-    def forget_code(self, folder: Path) -> None:
-        """Forget a plugin's modules but its tests', and their byte code, which is only as fresh as a second.
+    def modules_of(self, folder: Path) -> set[str]:
+        """Return the names of the modules that were imported from a plugin's folder.
 
         Args:
             folder: The plugin's folder.
         """
-        for name, module in list(sys.modules.items()):
+        tops = {name for name, known in self._folders.items() if known == folder}
+        tops |= {alias for alias, name in self._aliases.items() if name in tops}
+        return {name for name in sys.modules if name.partition(".")[0] in tops} if tops else set()
+
+    def forget_code(self, folder: Path) -> dict[str, ModuleType]:
+        """Forget a plugin's modules but its tests', and their byte code, which is only as fresh as a second.
+
+        Args:
+            folder: The plugin's folder.
+
+        Returns:
+            The modules by name, for `put_back`.
+        """
+        forgotten = {}
+        for name in self.modules_of(folder):
+            module = sys.modules[name]
             file = getattr(module, "__file__", None)
-            if not file or self.folder_of(name) != folder:
-                continue
-            path = Path(file)
+            path = Path(file) if file else folder
             inside = path.relative_to(folder).parts if path.is_relative_to(folder) else path.parts
             if "tests" in inside or path.name.startswith("test_") or path.name == "conftest.py":
                 continue
-            del sys.modules[name]
-            Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
+            forgotten[name] = sys.modules.pop(name)
+            if file:
+                Path(importlib.util.cache_from_source(file)).unlink(missing_ok=True)
         importlib.invalidate_caches()
+        return forgotten
+
+    def put_back(self, folder: Path, modules: dict[str, ModuleType]) -> None:
+        """Let a plugin's code be again what it was.
+
+        Args:
+            folder: The plugin's folder.
+            modules: What `forget_code` returned.
+        """
+        self.forget_code(folder)
+        sys.modules.update(modules)
+
+    def forget_since(self, last: str, folder: Path) -> None:
+        """Forget the modules of a plugin's folder that were imported since another one was.
+
+        Args:
+            last: The name of the other module.
+            folder: The plugin's folder.
+        """
+        if last in sys.modules:
+            later = list(itertools.takewhile(lambda name: name != last, reversed(sys.modules)))
+            self.forget([name for name in later if self.folder_of(name) == folder])
+
+    @staticmethod
+    def forget(modules: Iterable[str]) -> None:
+        """Forget modules, so that the next import of them runs their code.
+
+        Args:
+            modules: Their names.
+        """
+        for module in modules:
+            sys.modules.pop(module, None)
 
     def knows(self, folder: Path) -> bool:
         """Say whether a folder was added.
@@ -188,11 +235,6 @@ class PluginFinder(MetaPathFinder):
         file = getattr(module, "__file__", None)
         places = [file] if file else list(getattr(module, "__path__", []))
         return any(Path(place).resolve().is_relative_to(folder.resolve()) for place in places)
-
-    @staticmethod
-    def _forget(modules: list[str]) -> None:
-        for module in modules:
-            sys.modules.pop(module, None)
 
     @staticmethod
     def _look_for_twins(site: Site, name: str, findings: list[Finding]) -> None:

@@ -10,8 +10,11 @@ from ..findings import find
 from ..locations import of_callable
 from ..nexus.context import Activity, activity
 from . import routes
-from .loaded import State, own_method
+from .capabilities import check_described
+from .importer import finder
+from .loaded import own_method
 from .stages import LogWatch
+from .states import State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -60,7 +63,8 @@ class Life:
         """
         stages = self.stages
         async with stages.stage(plugin, "Validation"):
-            await stages.hook(plugin, "Validation", "on_discover")
+            described = await stages.hook(plugin, "Validation", "on_discover")
+            check_described(plugin, described, self._is_there)
             with LogWatch() as watch:
                 since = self.seq()
                 plugin.outcome = await stages.hook(plugin, "Validation", "on_validate")
@@ -70,6 +74,12 @@ class Life:
             await stages.hook(plugin, "Loading", "on_load")
             await self._apply_schema(plugin)
         plugin.state = State.PREPARED
+
+    def _is_there(self, name: str) -> bool:
+        lifecycle = self._kernel.lifecycle
+        return name in self._kernel.service_registry or (
+            lifecycle is not None and lifecycle.version_of(name) is not None
+        )
 
     async def _apply_schema(self, plugin: Loaded) -> None:
         async def schema() -> Any:
@@ -164,14 +174,18 @@ class Life:
             await self.undo(plugin, error)
             raise
 
-    async def undo(self, plugin: Loaded, error: BaseException) -> None:
-        """Tell a plugin of its failure, and remove what it registered and what its schema made.
+    async def undo(self, plugin: Loaded, error: BaseException, *, tell: bool = True) -> None:
+        """Tell a plugin of its failure, and remove all that its load has brought about.
+
+        That is what it registered, what its schema made and what it wrote, the modules that were imported for it, and
+        the plugins that were loaded for it and for nobody else.
 
         Args:
             plugin: The plugin.
             error: Why it failed.
+            tell: Whether it is a hook of the plugin that failed.
         """
-        if isinstance(error, Exception):
+        if tell and isinstance(error, Exception):
             await self._tell(plugin, error)
         await self.clean(plugin, failed=True)
         if plugin.changes is not None:
@@ -179,6 +193,21 @@ class Life:
             plugin.changes = None
         plugin.state = self.failed[plugin.name] = State.FAILED
         self.announce("plugin.error", plugin, error=error)
+        if plugin.folder is not None:
+            finder.forget_since(plugin.last_module, plugin.folder)
+        await self._withdraw(plugin, error)
+
+    async def _withdraw(self, plugin: Loaded, error: BaseException) -> None:
+        """Unload the plugins that were loaded for another one that failed, the last first."""
+        for name in reversed(plugin.brought):
+            other = self.loaded.get(name)
+            if other is None or any(name in one.requires for one in self.loaded.values()):
+                continue
+            try:
+                await self.shut_down(other)
+            except PluginUnloadError as second:
+                error.add_note(f"Plugin {name!r}, which was loaded for it, failed in turn: {second}")
+            await self._withdraw(other, error)
 
     async def _tell(self, plugin: Loaded, error: Exception) -> None:
         """Run on_error with what the plugin itself raised; its own failure is a note on that."""
@@ -248,6 +277,9 @@ class Life:
     async def clean(self, plugin: Loaded, *, failed: bool) -> None:
         """Remove what the plugin registered."""
         routes.unmount(self._fastapi, plugin)
+        if failed:
+            for handle in plugin.early:
+                handle()
         if self.loaded.get(plugin.name, plugin) is not plugin:
             # What is registered under the name belongs to the other one that has it.
             return

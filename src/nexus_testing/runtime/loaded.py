@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..nexus.plugins.base import name_of_class
+from .states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ..errors import PluginLoadError
@@ -17,22 +19,10 @@ if TYPE_CHECKING:
     from ..nexus.handles import Handle
     from .discovery import Site
 
-__all__ = ("RECORD", "Loaded", "State", "own_method")
+__all__ = ("RECORD", "Loaded", "own_method")
 
 RECORD = "_nexus_record"
 """The attribute of an instance that holds what is known of it."""
-
-
-class State(enum.Enum):
-    """Where a plugin stands in its life."""
-
-    NEW = "new"
-    PREPARED = "prepared"
-    INITIALIZED = "initialized"
-    ACTIVE = "active"
-    DISABLED = "disabled"
-    UNLOADED = "unloaded"
-    FAILED = "failed"
 
 
 class Loaded:
@@ -52,10 +42,13 @@ class Loaded:
         self.state = State.NEW
         self.routes: list[Any] = []
         self.changes: Changes | None = None
+        self.given: Mapping[str, Any] = {}
         self.by_author = False
         self.outcome: object = True
         self.refusal: PluginLoadError | None = None
         self.requires: list[str] = []
+        self.brought: list[str] = []
+        self.last_module = next(reversed(sys.modules))
         self.early: list[Handle] = []
         self._name: str | None = None
 
@@ -75,6 +68,17 @@ class Loaded:
         self._name = self.name
         for handle in self.early:
             handle.plugin = self._name
+
+    def continuing(self, begun: Loaded) -> Loaded:
+        """Take over what was found out before there was an instance, and return the record.
+
+        Args:
+            begun: What was known until then.
+        """
+        self.site, self.manifest = begun.site or self.site, begun.manifest or self.manifest
+        self.requires, self.brought = begun.requires, begun.brought
+        self.last_module, self.early = begun.last_module, begun.early
+        return self
 
     @property
     def folder(self) -> Path | None:

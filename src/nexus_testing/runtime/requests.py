@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ class Entry:
         """Answer one request or WebSocket."""
         __tracebackhide__ = True
         kernel = self._kernel
+        held = kernel.held
+        if held is not None and scope["path"].startswith(held[0]) and activity.get() is None:
+            await asyncio.shield(held[1])
         self._count += 1
         doing = Activity("request", kernel, correlation_id=f"request-{self._count}", scope=scope)
         at = kernel.clock.time()

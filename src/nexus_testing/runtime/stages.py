@@ -67,6 +67,7 @@ class Stages:
     def __init__(self, kernel: Kernel, hook_limit: float | None = HOOK_LIMIT) -> None:
         self._kernel = kernel
         self._limit = hook_limit
+        self._ran: list[str] = []
 
     @asynccontextmanager
     async def stage(self, plugin: Loaded, name: str) -> AsyncIterator[list[NexusTestingError]]:
@@ -81,28 +82,24 @@ class Stages:
         started = time.perf_counter()
         error: BaseException | None = None
         survived: list[NexusTestingError] = []
+        # Steps nest where a plugin is loaded for another one, or by another one's hook.
+        around, self._ran = self._ran, []
         try:
             yield survived
         except BaseException as raised:
             error = raised
             raise
         finally:
-            self.record(plugin, name, time.perf_counter() - started, error or next(iter(survived), None))
+            hooks, self._ran = tuple(self._ran), around
+            self._record(plugin, name, time.perf_counter() - started, error or next(iter(survived), None), hooks)
 
-    def record(self, plugin: Loaded, name: str, duration: float = 0.0, error: BaseException | None = None) -> None:
-        """Record a step of a plugin's life.
-
-        Args:
-            plugin: The plugin.
-            name: The step's name.
-            duration: How long it took, in seconds.
-            error: What ended it.
-        """
+    def _record(
+        self, plugin: Loaded, name: str, duration: float, error: BaseException | None, hooks: tuple[str, ...]
+    ) -> None:
         journal = self._kernel.journal
+        at = self._kernel.clock.time()
         outcome = "ok" if error is None else "failed"
-        journal.append(
-            LifecycleStep(journal.next_seq(), self._kernel.clock.time(), plugin.name, name, outcome, duration, error)
-        )
+        journal.append(LifecycleStep(journal.next_seq(), at, plugin.name, name, outcome, duration, error, hooks))
 
     async def hook(self, plugin: Loaded, stage: str, name: str, *args: object) -> Any:
         """Run an optional hook, if the plugin has it.
@@ -117,7 +114,7 @@ class Stages:
             PluginLoadError: If it fails.
         """
         method = getattr(plugin.instance, name, None)
-        if method is None or _does_nothing(method):
+        if method is None:
             return None
         return await self.call(plugin, stage, name, method, *args)
 
@@ -135,6 +132,7 @@ class Stages:
             PluginLoadError: If it is not async, raises or takes too long; the plugin's own exception is the cause.
         """
         __tracebackhide__ = True
+        self._ran.append(name)
         token = activity.set(Activity("hook", self._kernel, plugin.name))
         task = asyncio.current_task()
         asked = task.cancelling() if task is not None else 0
@@ -249,13 +247,6 @@ def _hook_of(plugin: Loaded, name: str) -> object:
     if plugin.instance is None:
         return None
     return own_method(plugin, name) if name in {"initialize", "shutdown"} else getattr(plugin.instance, name, None)
-
-
-def _does_nothing(method: object) -> bool:
-    """Say whether a hook is the one that the framework's own classes have: empty, so that running it shows nothing."""
-    return getattr(getattr(method, "__func__", None), "__module__", "") == "nexus_testing.nexus.plugins.hooks" and (
-        getattr(method, "__name__", "") != "on_validate"
-    )
 
 
 def _not_async(plugin: Loaded, stage: str, name: str, method: object) -> PluginLoadError:

@@ -10,6 +10,7 @@ from ...calls import awaited
 from ..event import Event, described_event
 from .info import HealthStatus, PluginInfo
 from .metaclass import PluginType
+from .steps import LifecycleSteps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,7 @@ def name_of_class(cls: type) -> str:
     return "_".join(_WORDS.split(cls.__name__.removesuffix("Plugin") or cls.__name__)).lower()
 
 
-class BasePlugin(metaclass=PluginType):
+class BasePlugin(LifecycleSteps, metaclass=PluginType):
     """A plugin: everything that it does not override has a harmless default.
 
     Its ports (`db`, `event_bus`, `service_registry`, `cache_manager`, `task_manager`, `config`) are

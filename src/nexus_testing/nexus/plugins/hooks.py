@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .steps import LifecycleSteps
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("HOOKS", "PluginLifecycle", "plugin_hook", "requires_dependency", "requires_permission")
+__all__ = ("PluginLifecycle", "plugin_hook", "requires_dependency", "requires_permission")
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-HOOKS = (
-    "on_discover",
-    "on_validate",
-    "on_load",
-    "on_initialize",
-    "on_enable",
-    "on_disable",
-    "on_shutdown",
-    "on_unload",
-    "on_error",
-)
-"""The names of the hooks, in the order of a life."""
 
+class PluginLifecycle(LifecycleSteps):
+    """Every hook of a plugin's life, made of steps that work as they are.
 
-class PluginLifecycle:
-    """Every hook of a plugin's life, each doing nothing until it is overridden.
-
-    A plugin that mixes this class in overrides the hooks that it cares about; one that does not may
+    A plugin that mixes this class in overrides the hooks and the steps that it cares about; one that does not may
     define single hooks all the same.
     """
 
@@ -42,22 +31,30 @@ class PluginLifecycle:
 
     async def on_load(self) -> None:
         """Prepare what the plugin needs in memory."""
+        await self.load_configuration()
 
     async def on_initialize(self) -> bool:
         """Set up resources; False fails the load."""
+        await self.connect_database()
+        await self.register_services()
         return True
 
     async def on_enable(self) -> None:
         """Start what runs while the plugin is enabled."""
+        await self.start_background_tasks()
 
     async def on_disable(self) -> None:
         """Stop what runs while the plugin is enabled."""
+        await self.stop_background_tasks()
 
     async def on_shutdown(self) -> None:
         """Release resources."""
+        await self.disconnect_database()
+        await self.unregister_services()
 
     async def on_unload(self) -> None:
         """Forget what is left in memory."""
+        await self.cleanup_resources()
 
     async def on_error(self, error: Exception) -> None:
         """Handle an error of another hook.
@@ -65,10 +62,8 @@ class PluginLifecycle:
         Args:
             error: What the hook raised.
         """
-
-    async def check_dependencies(self) -> bool:
-        """Say whether what the plugin depends on is there."""
-        return True
+        await self.log_error(error)
+        await self.notify_admin(error)
 
 
 def plugin_hook(name: str, priority: int = 0) -> Callable[[F], F]:
