@@ -35,6 +35,7 @@ class Places:
         self.named = named
         self._projects: dict[Path, Project] = {}
         self._near: dict[Path, bool] = {}
+        self._has_plugins: bool | None = None
         self._added: list[Path] = []
 
     def project(self, file: Path) -> Project:
@@ -109,9 +110,8 @@ class Places:
             self._added.clear()
 
     def _root_has_plugins(self) -> bool:
-        known = self._near.get(self.root)
-        if known is None:
+        if self._has_plugins is None:
             from nexus_testing.runtime.discovery import Project
 
-            known = self._near[self.root] = bool(Project(self.root).candidates())
-        return known
+            self._has_plugins = bool(Project(self.root).candidates())
+        return self._has_plugins

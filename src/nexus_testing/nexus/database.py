@@ -349,22 +349,33 @@ class MemoryDatabase(DatabaseAdapter):
         """Return a transaction, to be entered by `async with`: its writes become visible together, or not at all."""
         return TransactionContext(self)
 
-    async def apply_schema(self, plugin: str, schema: Mapping[str, Any]) -> Changes:
+    def watch(self, plugin: str) -> Changes:
+        """Watch what a plugin writes from now on.
+
+        Args:
+            plugin: The plugin's name.
+
+        Returns:
+            What takes it back: awaiting a call of it undoes everything; its method `keep` lets everything stand.
+        """
+        return self.keyspace.watch(plugin)
+
+    async def apply_schema(self, plugin: str, schema: Mapping[str, Any], changes: Changes | None = None) -> Changes:
         """Declare the collections, indexes and initial documents of a plugin's schema.
 
         Args:
             plugin: Whose schema it is.
             schema: What its `get_database_schema` returned.
+            changes: What `watch` returned, if the plugin is watched already.
 
         Returns:
-            What takes it back: awaiting a call of it undoes the schema and all that the plugin wrote since; its
-            method `keep` lets everything stand.
+            What takes it back, as that of `watch`; *changes* itself, if that is given.
 
         Raises:
             DataError: If the schema cannot be used; it names the part.
         """
         self.check()
-        return self.keyspace.apply_schema(plugin, schema)
+        return self.keyspace.apply_schema(plugin, schema, changes)
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "not connected"

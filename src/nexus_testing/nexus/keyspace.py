@@ -229,18 +229,28 @@ class Keyspace:
             changes.note_collection(name)
         return self.documents.collection(name)
 
-    def apply_schema(self, plugin: str, schema: object) -> Changes:
+    def watch(self, plugin: str) -> Changes:
+        """Watch what a plugin writes, until that is kept or reverted.
+
+        Args:
+            plugin: The plugin's name.
+        """
+        changes = self._changes[plugin] = Changes(self, plugin)
+        return changes
+
+    def apply_schema(self, plugin: str, schema: object, changes: Changes | None = None) -> Changes:
         """Declare what a plugin's schema says, and watch what the plugin writes until that is kept or reverted.
 
         Args:
             plugin: Whose schema it is.
             schema: What `get_database_schema` returned.
+            changes: What `watch` returned, if the plugin is watched already.
 
         Raises:
             DataError: If the schema cannot be used.
         """
         parsed = parsed_schema(plugin, schema, self.declarations.names())
-        changes = Changes(self, plugin)
+        changes = changes or self.watch(plugin)
         try:
             for one in parsed:
                 changes.undo_later(self.declarations.declare(plugin, one))
@@ -249,7 +259,6 @@ class Keyspace:
         except DataError:
             changes.revert()
             raise
-        self._changes[plugin] = changes
         return changes
 
     def forget(self, changes: Changes) -> None:

@@ -62,6 +62,7 @@ class Life:
             PluginLoadError: If one of them fails.
         """
         stages = self.stages
+        plugin.changes = self._kernel.db.watch(plugin.name)
         async with stages.stage(plugin, "Validation"):
             described = await stages.hook(plugin, "Validation", "on_discover")
             check_described(plugin, described, self._is_there)
@@ -86,7 +87,7 @@ class Life:
             return plugin.instance.get_database_schema()
 
         described = await self.stages.call(plugin, "Loading", "get_database_schema", schema)
-        plugin.changes = await self._kernel.db.apply_schema(plugin.name, described or {})
+        await self._kernel.db.apply_schema(plugin.name, described or {}, plugin.changes)
 
     def seq(self) -> int:
         """Return a number that stands between what was recorded and what will be."""
@@ -150,7 +151,8 @@ class Life:
         """
         async with self.stages.stage(plugin, "Active"):
             others = [other for other in self.loaded.values() if other is not plugin]
-            routes.mount(self._fastapi, plugin, others)
+            with self.stages.acting(plugin):
+                routes.mount(self._fastapi, plugin, others)
             self._kernel.task_manager.activate(plugin.name)
             await self.stages.hook(plugin, "Active", "on_enable")
             plugin.instance.initialized = True
@@ -310,7 +312,8 @@ class Life:
         """
         data = {"plugin_id": plugin.name}
         if error is not None:
-            data["error"] = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
+            cause = error.__cause__ or error
+            data["error"] = next(iter(str(cause).splitlines()), type(cause).__name__)
             data["stage"] = getattr(error, "stage", "")
         token = activity.set(Activity("host", self._kernel))
         try:

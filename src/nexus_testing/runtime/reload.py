@@ -57,6 +57,11 @@ class Reload:
             except PluginUnloadError as error:
                 failed = error
             instance = await self._load(target, plugin.given)
+        except BaseException:
+            if plugin.folder in self._replaced:
+                # It was imported before the load that failed, so that load does not forget it.
+                finder.forget_code(plugin.folder)
+            raise
         finally:
             self._kernel.held = None
             done.set_result(None)

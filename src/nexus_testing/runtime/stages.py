@@ -7,7 +7,7 @@ import inspect
 import logging
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..errors import NexusTestingError, PluginLoadError
@@ -18,7 +18,7 @@ from ..records import LifecycleStep, Query, ServiceLookup
 from .loaded import own_method
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from ..nexus.kernel import Kernel
     from .loaded import Loaded
@@ -101,6 +101,19 @@ class Stages:
         outcome = "ok" if error is None else "failed"
         journal.append(LifecycleStep(journal.next_seq(), at, plugin.name, name, outcome, duration, error, hooks))
 
+    @contextmanager
+    def acting(self, plugin: Loaded) -> Iterator[None]:
+        """Let what runs in a block count as the plugin's.
+
+        Args:
+            plugin: The plugin.
+        """
+        token = activity.set(Activity("hook", self._kernel, plugin.name))
+        try:
+            yield
+        finally:
+            activity.reset(token)
+
     async def hook(self, plugin: Loaded, stage: str, name: str, *args: object) -> Any:
         """Run an optional hook, if the plugin has it.
 
@@ -161,7 +174,7 @@ class Stages:
 
     def _failed(self, plugin: Loaded, stage: str, name: str, error: BaseException) -> PluginLoadError:
         return PluginLoadError(
-            f"{plugin.label.capitalize()} failed in {name}(): {type(error).__name__}: {error}",
+            f"{plugin.label.capitalize()} failed in {name}(): {f'{type(error).__name__}: {error}'.rstrip(': ')}",
             stage=stage,
             where=of_exception(error, plugin.folder) or of_callable(_hook_of(plugin, name)),
             why="" if not isinstance(error, asyncio.CancelledError) else "the hook was cancelled, by nobody of ours",
