@@ -50,6 +50,8 @@ class App(Parts):
     ) -> None:
         holds = defaults.current()
         self._made_at = caller(2)
+        self._plugin_config: Mapping[str, Any] | None = None
+        self._everywhere: frozenset[str] = frozenset()
         self._plugins = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
         self._environment = Environment(env or {}, holds.machine)
         self._client_library = holds.client
@@ -88,8 +90,10 @@ class App(Parts):
         self._environment.enter()
         try:
             await self._backend.start()
+            if self._plugins:
+                self._backend.check(self._plugins, self._everywhere, self._made_at)
             for plugin in self._plugins:
-                await self._backend.load(plugin, None)
+                await self._backend.load(plugin, self._plugin_config)
         except BaseException:
             await self._stop()
             await self._backend.owner.close()
@@ -281,6 +285,26 @@ class App(Parts):
         """
         __tracebackhide__ = True
         return self._backend.provide(name, version, services)
+
+    def will_load(self, plugins: Iterable[object], config: Mapping[str, Any], everywhere: Iterable[str] = ()) -> None:
+        """Say what to load at the start. The pytest plugin calls it.
+
+        Args:
+            plugins: Names, paths, classes or instances.
+            config: Configuration for each of them.
+            everywhere: Names of the plugins that are stubbed or configured for all tests, whatever each is about.
+        """
+        self._plugins = list(plugins)
+        self._plugin_config = config
+        self._everywhere = frozenset(everywhere)
+
+    def check(self, plugin: object) -> None:
+        """Hold what the test says against a plugin that a fixture is about to make. The pytest plugin calls it.
+
+        Args:
+            plugin: Its name or the path of its folder.
+        """
+        self._backend.check([plugin], self._everywhere, self._made_at)
 
     async def adopt(self, instance: Any) -> None:
         """Take in a plugin that an author's fixture made, and maybe initialised.

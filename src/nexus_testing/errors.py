@@ -10,6 +10,7 @@ The tree::
     │   ├── ConfigurationError        configuration that is missing, unreadable or not what was asked for
     │   └── PluginImportError         the plugin's code: no class, several classes, one file under two names
     ├── PluginUnloadError             a plugin failed while it was shut down
+    ├── ConsistencyError              what a test says about a plugin cannot be meant so
     ├── LifecycleError                a move that a lifecycle does not have
     │   └── LifecycleAssertionError   an assertion on a life that does not hold (also an AssertionError)
     ├── LoopError                     an app used on a loop, or by a client, that is not its own
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "ConfigurationError",
+    "ConsistencyError",
     "DataError",
     "DrainTimeout",
     "EventAssertionError",
@@ -179,6 +181,10 @@ class PluginImportError(PluginLoadError):
 
 class PluginUnloadError(NexusTestingError):
     """A plugin raised or hung while it was shut down."""
+
+
+class ConsistencyError(NexusTestingError):
+    """What a test says about a plugin does not fit the plugin: both cannot be meant."""
 
 
 class LifecycleError(NexusTestingError):

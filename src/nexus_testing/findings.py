@@ -5,10 +5,14 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from .errors import ConfigurationError, did_you_mean
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .locations import Location
 
-__all__ = ("KINDS", "Finding", "Kind", "Severity", "find")
+__all__ = ("KINDS", "Finding", "Kind", "Severity", "allow", "allowed", "find")
 
 
 class Severity(enum.Enum):
@@ -43,6 +47,7 @@ class Finding(NamedTuple):
         return f"{self.id} {self.severity.value}: {self.text}{place}\n  fix: {self.fix}"
 
 
+_E = Severity.ERROR
 _W = Severity.WARNING
 _I = Severity.INFO
 
@@ -87,9 +92,60 @@ KINDS: dict[str, Kind] = {
             "a copy of the plugin is installed besides this one",
             "Nothing, if you meant to test the folder; else uninstall the folder's twin.",
         ),
+        Kind(
+            "NX402",
+            _E,
+            "a test gives configuration to a plugin that is not there",
+            "Name the plugin as its manifest does, or leave the configuration out.",
+        ),
+        Kind(
+            "NX403",
+            _E,
+            "a test stubs a plugin that no plugin depends on",
+            "Leave the stub out, or name the plugin in the manifest under dependencies.plugins.",
+        ),
+        Kind(
+            "NX404",
+            _E,
+            "a test overrides a dependency that no route has",
+            "Override the very function that a route names in Depends(…).",
+        ),
     )
 }
 """Every id that there is."""
+
+
+_allowed: Mapping[str, str] = {}
+
+
+def allowed() -> Mapping[str, str]:
+    """Return the ids that the running test allows, each with the test's reason."""
+    return _allowed
+
+
+def allow(ids: Mapping[str, str]) -> Mapping[str, str]:
+    """Say which findings are none for the time being; return what was said before.
+
+    Args:
+        ids: Ids, each with the reason.
+
+    Raises:
+        ConfigurationError: If there is no such id, or a reason is missing.
+    """
+    global _allowed
+    for id_, reason in ids.items():
+        if id_ not in KINDS:
+            raise ConfigurationError(
+                f"There is no finding {id_!r} to allow.",
+                fix=did_you_mean(id_, KINDS) or "The ids are on the page of findings, and in the summary of a run.",
+            )
+        if not isinstance(reason, str) or not reason.strip():
+            raise ConfigurationError(
+                f"The finding {id_!r} is allowed without a reason.",
+                fix=f'Say why: @pytest.mark.nexus_allow("{id_}", reason="…").',
+            )
+    before, _allowed = _allowed, ids
+    return before
 
 
 def find(

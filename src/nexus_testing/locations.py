@@ -20,7 +20,7 @@ _PACKAGE = str(Path(__file__).resolve().parent) + "/"
 _LIBRARIES = tuple(
     {
         str(Path(folder).resolve()) + "/"
-        for key in ("stdlib", "platstdlib", "purelib", "platlib")
+        for key in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")
         if (folder := sysconfig.get_paths().get(key))
     }
 )

@@ -123,7 +123,11 @@ class Parts:
         Args:
             dependency: What routes depend on.
             value: A function to call instead, or the value itself.
+
+        Raises:
+            ConsistencyError: If plugins are loaded, and no route of theirs depends on it.
         """
+        self._backend.check_override(dependency, caller(3))
         overrides = self.fastapi_app.dependency_overrides
         missing = object()
         before: Any = overrides.get(dependency, missing)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nexus_testing.nexus.events import EventBus
     from nexus_testing.nexus.services import ServiceRegistry
     from nexus_testing.records import Journal
+    from nexus_testing.runtime.discovery import Project
 
 __all__ = (
     "event_bus",
@@ -115,34 +116,31 @@ async def nexus_app(request: pytest.FixtureRequest) -> AsyncIterator[App]:
     from nexus_testing.app import create_test_app
 
     values = request.node.stash[_VALUES]
+    project = request.config.stash[places.KEY].project(request.path)
+    own = apps.has_plugin_fixture(request)
+    targets = [] if own else _targets(values["nexus_plugins"], project)
     app = create_test_app(config=values["nexus_config"], services=values["nexus_services"], stubs=values["nexus_stubs"])
+    said = request.config.stash[settings.KEY]
+    app.will_load(targets, values["nexus_plugin_config"], {*said.stubs, *said.config.get("plugins", {})})
     case = request.instance
     binds = hasattr(case, "bind") and hasattr(case, "_nexus_app")
     async with app:
-        project = request.config.stash[places.KEY].project(request.path)
-        own = apps.has_plugin_fixture(request)
-        targets = values["nexus_plugins"]
-        if targets is not None and not isinstance(targets, list | tuple | set):
-            targets = [targets]
-        if targets is None:
-            targets = (
-                [site.folder if site.entry_point is None else site.name for site in project.under_test()]
-                if (not own)
-                else []
-            )
-        if own:
-            site = project.nearest()
-            if site is not None:
-                app.backend.plugin_configs[site.name] = values["nexus_plugin_config"]
-        else:
-            for target in targets:
-                await app.load_plugin(target, values["nexus_plugin_config"])
+        site = project.nearest() if own else None
+        if site is not None:
+            app.check(site.folder)
+            app.backend.plugin_configs[site.name] = values["nexus_plugin_config"]
         if binds:
             case.bind(app)
         yield app
         if binds:
             case.bind(None)
         app.close_clients()
+
+
+def _targets(said: Any, project: Project) -> list[Any]:
+    if said is None:
+        return [site.folder if site.entry_point is None else site.name for site in project.under_test()]
+    return list(said) if isinstance(said, list | tuple | set) else [said]
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set what holds for every app, and keep advice about event loops from ending the run."""
     coroutines.silence_unset_scope(config)
     _session_report.append(config.stash[REPORT])
+    config.addinivalue_line("markers", "nexus_allow(*ids, reason): findings that are none in this test, and why.")
     if config.pluginmanager.is_blocked("respx"):
         config.addinivalue_line("markers", "respx(…): configure the fixture respx_mock, as respx does.")
 
@@ -147,6 +148,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     finally:
         if discovery is not None:
             discovery.set_project(before)
+        findings = sys.modules.get("nexus_testing.findings")
+        if findings is not None:
+            findings.allow({})
+
+
+def _allow(item: pytest.Item) -> None:
+    """Let the library know which findings a test allows."""
+    marks = list(item.iter_markers("nexus_allow"))
+    if not marks:
+        return
+    from nexus_testing.findings import allow
+
+    ids = {id_: mark.kwargs.get("reason", "") for mark in reversed(marks) for id_ in mark.args}
+    allow(ids)
+    item.config.stash[REPORT].allow(ids)
 
 
 def _in_play(request: Any) -> bool:
@@ -208,8 +224,9 @@ _CONFIGURED = pytest.StashKey[bool]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Fail a test whose fixtures forgot an `await`."""
+    """Note what a test allows, and fail one whose fixtures forgot an `await`."""
     __tracebackhide__ = True
+    _allow(item)
     if "nexus_testing.app" in sys.modules:
         _configure_library(item.config)
     result = yield

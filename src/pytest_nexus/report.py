@@ -36,6 +36,7 @@ class Report:
     def __init__(self, backend: str, result: Path | None) -> None:
         self.findings: dict[_Key, int] = {}
         self.app_arguments: dict[str, None] = {}
+        self.allowed: dict[tuple[str, str], int] = {}
         self._backend = backend
         self._result = result
         self._started = dt.datetime.now(dt.UTC)
@@ -52,6 +53,15 @@ class Report:
             where = str(one.where) if one.where is not None else None
             key: _Key = (one.id, one.severity.value, one.plugin, one.text, where, one.fix)
             self.findings[key] = self.findings.get(key, 0) + 1
+
+    def allow(self, ids: dict[str, str]) -> None:
+        """Count what a test allows.
+
+        Args:
+            ids: The ids of findings, each with the reason.
+        """
+        for key in ids.items():
+            self.allowed[key] = self.allowed.get(key, 0) + 1
 
     def note(self, report: pytest.TestReport) -> None:
         """Keep how one phase of a test ended.
@@ -83,6 +93,7 @@ class Report:
         return {
             "findings": [[*key, count] for key, count in self.findings.items()],
             "app_arguments": list(self.app_arguments),
+            "allowed": [[*key, count] for key, count in self.allowed.items()],
         }
 
     def merge(self, output: dict[str, Any]) -> None:
@@ -95,6 +106,8 @@ class Report:
             key: Any = tuple(parts)
             self.findings[key] = self.findings.get(key, 0) + count
         self.app_arguments.update((place, None) for place in output.get("app_arguments", ()))
+        for id_, reason, count in output.get("allowed", ()):
+            self.allowed[id_, reason] = self.allowed.get((id_, reason), 0) + count
 
     def write_result(self, exit_code: int) -> None:
         """Write the result file, if one is wanted.
@@ -139,6 +152,8 @@ class Report:
                 place = f" ({where})" if where else ""
                 reporter.line(f"{id_} {severity}: {text}{place}" + (f" [{count} times]" if count > 1 else ""))
                 reporter.line(f"  fix: {fix}")
+        for (id_, reason), count in sorted(self.allowed.items()):
+            reporter.line(f"nexus: {id_} is allowed in {count} test{'s' if count > 1 else ''}: {reason}")
         for place in sorted(self.app_arguments):
             reporter.line(
                 f"nexus: {place}: httpx no longer takes AsyncClient(app=…); write app.client(), "

@@ -438,6 +438,7 @@ def test_configuration_comes_from_ini_or_fixture(repo: Repo) -> None:
             async def nexus_stubs(self, nexus_stubs):
                 return {**nexus_stubs, "stock": "1.0"}
 
+            @pytest.mark.nexus_allow("NX403", reason="it is about the fixture")
             async def test_it(self, nexus_app, service_registry):
                 assert {"colour": "blue", "size": 3} == nexus_app.get_plugin("shop").config
                 assert 1 == service_registry.get("shelf")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ..findings import Finding
+    from ..locations import Location
     from ..runtime.routes import Mounted
     from ..runtime.stand_ins import StandIn
 
@@ -149,6 +150,14 @@ class EmbeddedBackend:
         await attempt(self.db.disconnect())
         self.fastapi_app.dependency_overrides.clear()
         return errors
+
+    def check(self, targets: Iterable[object], everywhere: frozenset[str], where: Location | None) -> None:
+        """Hold what the test says against the plugins that it is about to load."""
+        self.host.check(targets, everywhere, where)
+
+    def check_override(self, dependency: object, where: Location | None) -> None:
+        """Refuse the override of a dependency that no route has."""
+        self.host.check_override(dependency, where)
 
     async def load(self, target: object, config: Mapping[str, Any] | None) -> Any:
         """Load a plugin and return its instance."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ..findings import Finding
+    from ..locations import Location
     from ..records import Journal
     from ..runtime.owner import Owner
     from ..runtime.routes import Mounted
@@ -58,6 +59,14 @@ class Backend(Protocol):
 
     async def stop(self) -> list[Exception]:
         """Unload all plugins and bring the app down; return what went wrong."""
+        ...
+
+    def check(self, targets: Iterable[object], everywhere: frozenset[str], where: Location | None) -> None:
+        """Hold what the test says against the plugins that it is about to load."""
+        ...
+
+    def check_override(self, dependency: object, where: Location | None) -> None:
+        """Refuse the override of a dependency that no route has."""
         ...
 
     async def load(self, target: object, config: Mapping[str, Any] | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..clock import RealClock
+from ..findings import allowed
 from ..records import FindingMade, Journal
 from .auth import Authentication
 from .cache import CacheManager
@@ -96,7 +97,7 @@ class Kernel:
         Args:
             finding: What was found.
         """
-        if finding in self.findings:
+        if finding in self.findings or finding.id in allowed():
             return
         self.findings.append(finding)
         self.journal.append(FindingMade(self.journal.next_seq(), self.clock.time(), finding))

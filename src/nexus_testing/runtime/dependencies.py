@@ -11,6 +11,7 @@ from ..errors import PluginLoadError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ..manifest import Manifest
     from .loaded import Loaded
 
 __all__ = ("check_environment", "required_plugins", "satisfies")
@@ -119,6 +120,23 @@ def required_plugins(plugin: Loaded) -> list[tuple[str, str]]:
         return []
     found = (_requirement(plugin, text) for text in plugin.manifest.dependencies.plugins)
     return [(requirement.name, str(requirement.specifier)) for requirement in found]
+
+
+def required_names(manifest: Manifest) -> list[str]:
+    """Return the names of the plugins that a manifest depends on, as far as they can be read.
+
+    Args:
+        manifest: The manifest.
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    names = []
+    for text in manifest.dependencies.plugins:
+        try:
+            names.append(Requirement(text).name)
+        except InvalidRequirement:
+            continue
+    return names
 
 
 def missing_plugin(plugin: Loaded, name: str, range_: str, known: Iterable[str]) -> PluginLoadError:

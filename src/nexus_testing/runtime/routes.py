@@ -14,13 +14,13 @@ from ..locations import of_callable, of_exception
 _iter_route_contexts = getattr(fastapi.routing, "iter_route_contexts", None)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fastapi import FastAPI
 
     from .loaded import Loaded
 
-__all__ = ("Mounted", "listed", "mount", "prefix_of", "unmount")
+__all__ = ("Mounted", "contexts", "listed", "mount", "prefix_of", "unmount")
 
 
 class Mounted(NamedTuple):
@@ -152,6 +152,15 @@ def _drop(app: FastAPI, routes: list[Any]) -> None:
         changed()
 
 
+def contexts(routes: Iterable[Any]) -> Iterable[Any]:
+    """Return the single routes of what an app has mounted.
+
+    Args:
+        routes: Entries of a router's `routes`.
+    """
+    return _iter_route_contexts(routes) if _iter_route_contexts is not None else routes
+
+
 def listed(routes: list[Any], plugin: str | None) -> Iterator[Mounted]:
     """List what an app or a plugin has mounted, one entry a method.
 
@@ -159,7 +168,7 @@ def listed(routes: list[Any], plugin: str | None) -> Iterator[Mounted]:
         routes: Entries of a router's `routes`.
         plugin: The name of the plugin that they belong to.
     """
-    for route in _iter_route_contexts(routes) if _iter_route_contexts is not None else routes:
+    for route in contexts(routes):
         path = getattr(route, "path", None)
         if path is None:
             continue
