@@ -37,7 +37,7 @@ class Row(NamedTuple):
     @property
     def measured(self) -> str:
         """The median, the spread and the note, for people."""
-        digits = 2 if self.unit == "×" or abs(self.median) < 10 else 0
+        digits = 2 if self.unit in {"×", ""} or abs(self.median) < 10 else 0
         middle, low, high = (f"{value:.{digits}f}" for value in (self.median, self.low, self.high))
         text = f"{middle} {self.unit} ({low} … {high}, n={self.samples})"
         return f"{text}; {self.note}" if self.note else text
