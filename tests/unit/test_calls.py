@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 from collections.abc import Iterator
 
@@ -35,14 +34,12 @@ async def test_a_call_is_a_coroutine_to_everybody(dropped: list[Unawaited]) -> N
     assert 2 == await call
     assert (4, 6) == tuple(await asyncio.gather(double(2), double(3)))
     assert 8 == await asyncio.create_task(double(4))
-    gc.collect()
     assert [] == dropped
 
 
 def test_a_call_that_nobody_awaits_is_collected_with_its_line(dropped: list[Unawaited]) -> None:
     """Name, file and function of the call are kept."""
     double(1)
-    gc.collect()
     (found,) = dropped
     assert ("double", __file__) == (found.name, found.where.file)
     assert "test_a_call_that_nobody_awaits_is_collected_with_its_line" == found.where.function
@@ -68,7 +65,6 @@ def test_a_call_that_is_closed_was_dealt_with(dropped: list[Unawaited]) -> None:
         double(1).throw(ValueError, ValueError("old form"))
     with pytest.raises(KeyError):
         double(1).throw(KeyError)
-    gc.collect()
     assert [] == dropped
 
 
@@ -84,5 +80,4 @@ def test_a_call_can_be_driven_by_hand(dropped: list[Unawaited]) -> None:
     with pytest.raises(StopIteration) as ended:
         call.send(None)
     assert "done" == ended.value.value
-    gc.collect()
     assert [] == dropped

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import gc
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -569,7 +568,6 @@ def _dropped() -> Iterator[list[Unawaited]]:
     found: list[Unawaited] = []
     before = collect_unawaited(found)
     yield found
-    gc.collect()
     collect_unawaited(before)
 
 
