@@ -556,7 +556,8 @@ def test_a_bus_may_be_used_on_one_loop_after_another() -> None:
         await bus.drain()
 
     for _ in range(2):
-        asyncio.run(publish())
+        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+            runner.run(publish())
     assert 2 == len(seen)
 
 

@@ -145,7 +145,8 @@ def test_a_plugins_own_line_comes_first() -> None:
     assert __file__ == outside.file
 
 
-def test_the_cause_has_the_line_that_hung() -> None:
+@pytest.mark.asyncio
+async def test_the_cause_has_the_line_that_hung() -> None:
     """What a time limit raises passed through no line of the plugin's; the cancellation behind it did."""
 
     async def hanging() -> None:
@@ -153,7 +154,7 @@ def test_the_cause_has_the_line_that_hung() -> None:
             await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError) as raised:
-        asyncio.run(hanging())
+        await hanging()
     raised.value.__traceback__ = None
     place = of_exception(raised.value)
     assert place is not None
