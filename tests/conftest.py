@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
@@ -17,6 +18,8 @@ import nexus_testing.backends.embedded
 import nexus_testing.case
 import nexus_testing.nexus.plugins.categories
 from nexus_testing import entry
+from nexus_testing.runtime.discovery import Project, entry_points, set_project
+from nexus_testing.runtime.importer import finder
 
 pytest_plugins = ("pytester",)
 
@@ -92,3 +95,16 @@ def _repo(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Repo:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")])))
     monkeypatch.setenv("COLUMNS", "200")
     return Repo(pytester, monkeypatch)
+
+
+@pytest.fixture(name="project")
+def _project(repo: Repo) -> Iterator[Repo]:
+    """A repository whose plugins this process can load by name, until the test is over."""
+    repo.folder.mkdir()
+    before = set_project(Project(repo.folder))
+    entry_points.cache_clear()
+    yield repo
+    set_project(before)
+    entry_points.cache_clear()
+    for folder in [repo.folder, *repo.folder.rglob("*")]:
+        finder.remove(folder)

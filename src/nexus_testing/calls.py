@@ -15,10 +15,11 @@ from .locations import Location
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-__all__ = ("Call", "Unawaited", "awaited", "collect_unawaited")
+__all__ = ("Call", "Unawaited", "awaited", "collect_unawaited", "counted")
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Unawaited(NamedTuple):
@@ -111,9 +112,18 @@ def awaited(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Call[T
     def call(*args: P.args, **kwargs: P.kwargs) -> Call[T]:
         return Call(function(*args, **kwargs), name, sys._getframe(1))
 
+    return counted(call)
+
+
+def counted(function: F) -> F:
+    """Let a function that returns a `Call` count as a coroutine function.
+
+    Args:
+        function: The function; it is changed and returned.
+    """
     # Mocks and event buses decide by this whether to await what a call returns.
     if sys.version_info >= (3, 12):
-        inspect.markcoroutinefunction(call)
+        inspect.markcoroutinefunction(function)
     else:
-        call._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
-    return call
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+    return function

@@ -6,7 +6,6 @@ import argparse
 import importlib.metadata
 import json
 import platform
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +23,13 @@ _PACKAGES = ("pytest", "pytest-asyncio", "fastapi", "starlette", "httpx", "pydan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 all well, 1 a problem was found, 2 it could not be run.
+    """Run the command and return its exit code: 0 all well, 1 a problem was found.
 
     Args:
         arguments: The command line, without the command.
+
+    Raises:
+        SystemExit: With 2 if the command line is wrong.
     """
     parser = argparse.ArgumentParser(prog="nexus-testing", description="The test harness for plugins of Nexus.")
     parser.add_argument("--version", action="version", version=f"nexus-testing {__version__}")
@@ -38,11 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     schema = commands.add_parser("schema", help="print a JSON Schema")
     schema.add_argument("of", choices=("manifest", "result"), help="of what")
     options = parser.parse_args(arguments)
-    try:
-        return _doctor(options.folder, as_json=options.json) if options.command == "doctor" else _schema(options.of)
-    except NexusTestingError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return _doctor(options.folder, as_json=options.json) if options.command == "doctor" else _schema(options.of)
 
 
 def _versions() -> dict[str, str | None]:

@@ -63,6 +63,14 @@ async def test_a_name_that_fits_with_fields_that_do_not(bus: EventBus) -> None:
 
 
 @pytest.mark.asyncio
+async def test_without_any_event_the_message_says_so(bus: EventBus) -> None:
+    """There is neither a nearest nor a last event to show."""
+    with pytest.raises(EventAssertionError) as failed:
+        bus.assert_published("order.created")
+    assert ("no event was published at all", "") == (failed.value.why, failed.value.fix)
+
+
+@pytest.mark.asyncio
 async def test_a_name_that_nearly_fits_is_guessed(bus: EventBus) -> None:
     """An event whose name is almost the one that was meant is shown, with its data."""
     await bus.publish("order.created", {"id": 7})

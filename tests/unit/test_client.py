@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from nexus_testing import create_test_app
 from nexus_testing.app import App
 from nexus_testing.client import app_arguments
-from nexus_testing.errors import LifecycleError, WebSocketClosed, WebSocketError, WebSocketRejected
+from nexus_testing.errors import LifecycleError, WebSocketClosed, WebSocketRejected
 from nexus_testing.nexus.auth import User, get_current_user, require_auth, require_permission, require_role
 from nexus_testing.nexus.plugins import BasePlugin
 from nexus_testing.records import Request as RequestRecord
@@ -230,15 +230,6 @@ async def test_a_websocket(app: App) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_websocket_that_says_nothing(app: App) -> None:
-    """A receive ends with its timeout and says what it waited for."""
-    async with app.client().websocket("/api/web/ws", timeout=0.01) as socket:
-        with pytest.raises(WebSocketError, match=r"nothing came within 0\.01 s"):
-            await socket.receive_text()
-        await socket.close()
-
-
-@pytest.mark.asyncio
 async def test_a_websocket_that_is_refused(app: App) -> None:
     """A refusal has the status and the body that production answers with."""
     with pytest.raises(WebSocketRejected, match="with status 401") as refused:
@@ -259,19 +250,6 @@ async def test_a_websocket_of_a_user(app: App) -> None:
         assert await socket.receive_bytes() == b"bytes"
         with pytest.raises(WebSocketClosed):
             await socket.receive()
-
-
-@pytest.mark.asyncio
-async def test_what_a_websocket_route_raises(app: App) -> None:
-    """The app's exception reaches the test that waits for a message."""
-
-    async def talk() -> None:
-        async with app.client().websocket("/api/web/ws") as socket:
-            await socket.send_text("fail")
-            await socket.receive_text()
-
-    with pytest.raises(ValueError, match="in the socket"):
-        await talk()
 
 
 @pytest.mark.asyncio

@@ -18,6 +18,35 @@ from nexus_testing.nexus.events import EventBus
 from nexus_testing.records import EventPriority
 
 
+def test_an_event_reads_like_its_data() -> None:
+    """Fields are there by key and in `data`, and a dict with the same fields is equal to it."""
+    event = Event("order.created", {"id": 7})
+    assert event == {"id": 7}
+    assert event["id"] == event.data["id"] == 7
+    assert {"id": 7} == {**event}
+    assert "id" in event
+    assert "total" not in event
+
+
+def test_a_field_that_is_not_there_names_those_that_are() -> None:
+    """The KeyError says of which event, and what could have been asked for."""
+    with pytest.raises(KeyError, match=r"has no 'total', only"):
+        Event("order.created", {"id": 7})["total"]
+
+
+def test_an_event_cannot_be_changed() -> None:
+    """Its attributes are those that it was made with."""
+    event = Event("order.created", {"id": 7}, source="shop", correlation_id="r1")
+    with pytest.raises(AttributeError):
+        event.name = "other"  # type: ignore[misc]  # the mistake under test
+    assert ("order.created", "shop", "r1", EventPriority.NORMAL) == (
+        event.name,
+        event.source,
+        event.correlation_id,
+        event.priority,
+    )
+
+
 def test_an_event_counts_and_lists_its_fields() -> None:
     """Length, keys, values and items are those of the data."""
     event = Event("order.created", {"id": 7, "total": 3})
@@ -152,6 +181,22 @@ class HTTPRequestEvent(BaseModel):
 
 
 @dataclass
+class OrderCreatedEvent:
+    """An event as a dataclass."""
+
+    order_id: int
+
+
+class Named:
+    """An object whose class names its event."""
+
+    event_name = "a.b"
+
+    def __init__(self) -> None:
+        self.x = 1
+
+
+@dataclass
 class Paid:
     """A dataclass that names its event."""
 
@@ -169,6 +214,9 @@ class Renamed:
 @pytest.mark.parametrize(
     ("event", "name", "data"),
     [
+        (Event("a", {"x": 1}), "a", {"x": 1}),
+        (OrderCreatedEvent(7), "order.created", {"order_id": 7}),
+        (Named(), "a.b", {"x": 1}),
         (OrderShippedEvent(order_id=7), "order.shipped", {"order_id": 7}),
         (HTTPRequestEvent(path="/"), "http.request", {"path": "/"}),
         (Paid("order.paid", 3), "order.paid", {"total": 3}),
@@ -176,13 +224,30 @@ class Renamed:
         (SimpleNamespace(name="order.sent", data={"a": 1}, other=2), "order.sent", {"a": 1}),
         (SimpleNamespace(name="order.sent", a=1), "order.sent", {"name": "order.sent", "a": 1}),
     ],
-    ids=["pydantic", "abbreviation", "event_name", "field called name", "name and data", "name and attributes"],
+    ids=[
+        "event",
+        "dataclass",
+        "event_name of the class",
+        "pydantic",
+        "abbreviation",
+        "event_name",
+        "field called name",
+        "name and data",
+        "name and attributes",
+    ],
 )
 def test_an_object_describes_an_event(event: object, name: str, data: dict[str, Any]) -> None:
     """Its name is what it says, else what its class is called; its fields are the data."""
     assert (name, data) == described_event(event, None)
 
 
-def test_a_name_without_data_has_none() -> None:
-    """A bare name is an event with empty data."""
+def test_a_name_describes_an_event() -> None:
+    """It comes with its data, which is empty if none is given."""
+    assert ("a", {"x": 1}) == described_event("a", {"x": 1})
     assert ("a", {}) == described_event("a", None)
+
+
+def test_an_object_that_says_nothing_is_no_event() -> None:
+    """What has neither a name nor fields is refused."""
+    with pytest.raises(EventError, match="cannot tell the name"):
+        described_event(7, None)

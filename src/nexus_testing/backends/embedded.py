@@ -52,10 +52,14 @@ def _error_body(status: int, message: Any, path: str, headers: Mapping[str, str]
 
 
 async def _refuse_websocket(socket: WebSocket, error: HTTPException) -> None:
-    if "websocket.http.response" in socket.scope.get("extensions", {}):
-        await socket.send_denial_response(_error_body(error.status_code, error.detail, socket.url.path, error.headers))
-    else:
+    if "websocket.http.response" not in socket.scope.get("extensions", {}):
         await socket.close(1008, str(error.detail))
+        return
+    response = _error_body(error.status_code, error.detail, socket.url.path, error.headers)
+    # Past the socket's own checks: Starlette has known these messages since 0.37 only.
+    start = {"status": response.status_code, "headers": response.raw_headers}
+    await socket._send({"type": "websocket.http.response.start", **start})
+    await socket._send({"type": "websocket.http.response.body", "body": response.body})
 
 
 async def _unhandled(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the signature is Starlette's

@@ -14,7 +14,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..assertions import EventAssertions
-from ..calls import Call, awaited
+from ..calls import Call, awaited, counted
 from ..clock import RealClock
 from ..errors import DrainTimeout, EventError
 from ..limits import limit
@@ -169,6 +169,7 @@ class EventBus(EventAssertions):
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
+    @counted
     def publish(
         self,
         event_name: str,

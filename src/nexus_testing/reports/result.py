@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,6 +77,8 @@ def write_result(result: Result, path: Path) -> None:
         scratch.write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         raise ResultError(
             "The result cannot be written.", where=path, why=str(error), fix="Name a file in a folder that is writable."
         ) from error
