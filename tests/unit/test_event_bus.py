@@ -140,7 +140,7 @@ async def test_an_event_may_be_the_data_of_another(bus: EventBus) -> None:
 async def test_code_that_cannot_await_may_publish(bus: EventBus) -> None:
     """`publish_now` does at once what `publish` does when it is awaited."""
     bus.publish_now("a", {"x": 1}, EventPriority.LOW, "shop", correlation_id="r")
-    assert ("shop", "r", EventPriority.LOW) == bus.published[0][4:5] + bus.published[0][6:]
+    assert ("shop", "r", EventPriority.LOW) == bus.published[0][4:5] + bus.published[0][6:8]
     with pytest.raises(EventError):
         bus.publish_now("a", cast("Any", []))
 

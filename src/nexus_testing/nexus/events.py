@@ -17,7 +17,7 @@ from ..calls import awaited
 from ..clock import RealClock
 from ..errors import DrainTimeout, EventError
 from ..limits import limit
-from ..locations import caller, of_callable
+from ..locations import caller, of_callable, of_exception
 from ..records import Delivered, EventPriority, Journal, Published
 from .cause import Cause
 from .context import Activity, activity, who
@@ -196,10 +196,11 @@ class EventBus(EventAssertions):
                 check_publication(name, data, priority)
         data = copied_data(name, data)
         doing = activity.get()
-        plugin = cause = None
+        plugin = cause = caused_by = None
         if doing is not None:
             plugin = who()
             cause = doing.cause
+            caused_by = doing.number
             if correlation_id is None:
                 correlation_id = doing.correlation_id
         if self._consumer is None or self._consumer.done():
@@ -219,6 +220,7 @@ class EventBus(EventAssertions):
             plugin,
             correlation_id,
             priority,
+            caused_by,
         )
         journal.append(record)
         self._queues[priority].append((record, cause))
@@ -262,7 +264,9 @@ class EventBus(EventAssertions):
     async def _deliver(self, record: Published, cause: Cause, subscription: Subscription) -> None:
         event = event_of(record)
         plugin = subscription.handle.plugin
-        activity.set(Activity("handler", self._kernel, plugin, record.correlation_id, cause))
+        journal = self.journal
+        begun = journal.next_seq()
+        activity.set(Activity("handler", self._kernel, plugin, record.correlation_id, cause, None, begun))
         self._running = (subscription, event)
         error: BaseException | None = None
         at = self._clock.time()
@@ -280,7 +284,6 @@ class EventBus(EventAssertions):
             raise
         except BaseException as raised:  # noqa: BLE001 - recorded, logged, and the next handler runs; so is pytest.fail()
             error = raised
-        journal = self.journal
         journal.append(
             Delivered(
                 journal.next_seq(),
@@ -289,9 +292,10 @@ class EventBus(EventAssertions):
                 record.seq,
                 subscription.label,
                 plugin,
-                of_callable(subscription.handler) if error is not None else None,
+                (of_exception(error) or of_callable(subscription.handler)) if error is not None else None,
                 time.perf_counter() - started,
                 error,
+                begun,
             )
         )
         if error is not None:

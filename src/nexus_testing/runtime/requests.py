@@ -34,7 +34,9 @@ class Entry:
         __tracebackhide__ = True
         kernel = self._kernel
         self._count += 1
-        doing = Activity("request", kernel, correlation_id=f"request-{self._count}", scope=scope)
+        journal = kernel.journal
+        begun = journal.next_seq()
+        doing = Activity("request", kernel, correlation_id=f"request-{self._count}", scope=scope, number=begun)
         at = kernel.clock.time()
         started = ended = time.perf_counter()
         status: int | None = None
@@ -60,7 +62,6 @@ class Entry:
         finally:
             plugin = who()
             activity.reset(token)
-            journal = kernel.journal
             journal.append(
                 Request(
                     journal.next_seq(),
@@ -72,5 +73,6 @@ class Entry:
                     ended - started,
                     doing.correlation_id,
                     error,
+                    begun,
                 )
             )
