@@ -4,41 +4,74 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .calls import awaited
-from .errors import EventAssertionError, did_you_mean
+from .errors import EventAssertionError, EventError, did_you_mean
 from .limits import limit
-from .records import Delivered, Published
+from .locations import caller
+from .matching import differences
+from .records import Delivered, JobRun, Published, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from .records import Journal
+    from .records import Journal, Record
 
 __all__ = ("EventAssertions",)
 
 _SHOWN = 8
-_MISSING = object()
-
-
-def _differences(event: Published, match: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for key, expected in match.items():
-        actual = event.data.get(key, _MISSING)
-        if actual is _MISSING:
-            lines.append(f"{key}: expected {expected!r}, not there")
-        elif actual != expected:
-            lines.append(f"{key}: expected {expected!r}, got {actual!r}")
-    return lines
+_APP_EVENTS = frozenset({"app.started", "app.stopping"})
+"""What the app publishes without saying that it does; the rest says that its source is the PluginManager."""
 
 
 def _matches(event: Published, name: str, match: Mapping[str, Any]) -> bool:
-    return event.name == name and not _differences(event, match)
+    return event.name == name and not differences(event.data, match)
 
 
 def _described(name: str, match: Mapping[str, Any]) -> str:
     return f"{name!r}" + (" with " + ", ".join(f"{key}={value!r}" for key, value in match.items()) if match else "")
+
+
+def _by(event: Published) -> str:
+    """Return who published an event."""
+    if event.plugin is None and (event.source == "PluginManager" or (not event.source and event.name in _APP_EVENTS)):
+        return "the app"
+    return event.plugin or event.source or "the test"
+
+
+def _caused(causes: Sequence[Record]) -> str:
+    """Return what led to something, as one line."""
+    return ", ".join(_named(cause) for cause in causes)
+
+
+def _named(cause: Record) -> str:
+    match cause:
+        case Delivered():
+            return f"{cause.handler} of {cause.plugin or 'the test'}"
+        case Published():
+            return f"on number {cause.seq}, {cause.name!r} by {_by(cause)}"
+        case JobRun():
+            return f"the background task {cause.name!r} of {cause.plugin or 'the test'}"
+        case Request():
+            return f"{cause.method} {cause.path}"
+    return f"number {cause.seq}"
+
+
+def _wanted(name: object, match: object, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all fields that an assertion names."""
+    if not isinstance(name, str):
+        raise EventError(
+            f"{name!r} is no name of events.", where=caller(3), fix="assert_published('order.created', order_id='7')"
+        )
+    if match is not None and not isinstance(match, Mapping):
+        raise EventError(
+            f"An event cannot be compared with {match!r}, which is no dict.",
+            where=caller(3),
+            fix="Name fields of its data: assert_published('order.created', order_id='7'), or pass them in a dict.",
+        )
+    return {**(match or {}), **fields}
 
 
 class EventAssertions:
@@ -87,7 +120,7 @@ class EventAssertions:
             EventAssertionError: If there is none, or not that many.
         """
         __tracebackhide__ = True
-        wanted = {**(match or {}), **fields}
+        wanted = _wanted(name, match, fields)
         found = [event for event in self.published if _matches(event, name, wanted)]
         if times is not None and len(found) != times:
             raise EventAssertionError(
@@ -114,13 +147,13 @@ class EventAssertions:
             EventAssertionError: If there is one.
         """
         __tracebackhide__ = True
-        wanted = {**(match or {}), **fields}
+        wanted = _wanted(name, match, fields)
         for event in self.published:
             if _matches(event, name, wanted):
                 raise EventAssertionError(
                     f"{_described(name, wanted)} was published: {event.data!r}.",
-                    where=f"number {event.seq} in the journal, by {event.plugin or event.source or 'the test'}",
-                    why=self._last(),
+                    where=f"number {event.seq} in the journal, by {_by(event)}",
+                    why="\n".join([*self._origin(event), self._last()]),
                 )
 
     def assert_sequence(self, *names: str, ordered: bool = True) -> list[Published]:
@@ -170,7 +203,7 @@ class EventAssertions:
             EventAssertionError: If it does not come in time.
         """
         __tracebackhide__ = True
-        wanted = {**(match or {}), **fields}
+        wanted = _wanted(name, match, fields)
         for event in self.published:
             if _matches(event, name, wanted):
                 return event
@@ -200,13 +233,18 @@ class EventAssertions:
         nearest = self._nearest(name, match)
         if nearest is not None:
             lines.append(f"the nearest was number {nearest.seq}, {nearest.name!r}:")
-            lines += [f"  {line}" for line in _differences(nearest, match)] or [f"  {dict(nearest.data)!r}"]
+            lines += [f"  {line}" for line in differences(nearest.data, match)] or [f"  {dict(nearest.data)!r}"]
+            lines += self._origin(nearest)
         return "\n".join([*lines, self._last()])
+
+    def _origin(self, event: Published) -> list[str]:
+        causes = self.journal.caused_by(event)
+        return [f"it came of {_caused(causes)}"] if causes else []
 
     def _nearest(self, name: str, match: Mapping[str, Any]) -> Published | None:
         def distance(event: Published) -> tuple[float, int]:
             likeness = difflib.SequenceMatcher(None, event.name, name).ratio()
-            return (-likeness, len(_differences(event, match)))
+            return (-likeness, len(differences(event.data, match)))
 
         candidates = [
             event for event in self.published if event.name == name or difflib.get_close_matches(name, [event.name])
@@ -218,13 +256,10 @@ class EventAssertions:
         if not events:
             return "no event was published at all"
         lines = [f"the last {min(len(events), _SHOWN)} of {len(events)} events:"]
-        lines += [
-            f"  {event.seq:>4} {event.name} {dict(event.data)!r} by {event.plugin or event.source or 'the test'}"
-            for event in events[-_SHOWN:]
-        ]
+        lines += [f"  {event.seq:>4} {event.name} {dict(event.data)!r} by {_by(event)}" for event in events[-_SHOWN:]]
         failures = self.errors
         lines += [
-            f"  {failure.handler} raised {failure.error!r} on {failure.name!r} at {failure.where}"
+            f"  {_named(failure)} raised {failure.error!r} on {failure.name!r} at {failure.where}"
             for failure in failures[-3:]
         ]
         return "\n".join(lines)

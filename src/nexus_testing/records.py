@@ -41,7 +41,10 @@ class EventPriority(enum.Enum):
 
 
 class Published(NamedTuple):
-    """An event was published. `at` is in seconds of the app's clock, as in every record."""
+    """An event was published. `at` is in seconds of the app's clock, as in every record.
+
+    `caused_by` is the number at which the run of a handler or a job, or the request, began that published it.
+    """
 
     seq: int
     at: float
@@ -51,10 +54,15 @@ class Published(NamedTuple):
     plugin: str | None
     correlation_id: str | None
     priority: EventPriority
+    caused_by: int | None
 
 
 class Delivered(NamedTuple):
-    """A handler was run for an event. `duration` is in seconds of real time, as in every record."""
+    """A handler was run for an event. `duration` is in seconds of real time, as in every record.
+
+    `published` is the number of the event, `begun` the journal's next number when the run began, and `where` the
+    line of the user's code that raised.
+    """
 
     seq: int
     at: float
@@ -65,6 +73,7 @@ class Delivered(NamedTuple):
     where: Location | None
     duration: float
     error: BaseException | None
+    begun: int
 
 
 class LifecycleStep(NamedTuple):
@@ -92,6 +101,7 @@ class Request(NamedTuple):
     duration: float
     correlation_id: str | None
     error: BaseException | None
+    begun: int
 
 
 class ServiceLookup(NamedTuple):
@@ -128,7 +138,10 @@ class CacheCall(NamedTuple):
 
 
 class JobRun(NamedTuple):
-    """A background task ran once."""
+    """A background task ran once.
+
+    What called `run_now` counts as its cause, and else what registered it, unless that was a hook.
+    """
 
     seq: int
     at: float
@@ -136,6 +149,9 @@ class JobRun(NamedTuple):
     plugin: str | None
     duration: float
     error: BaseException | None
+    correlation_id: str | None
+    begun: int
+    caused_by: int | None
 
 
 class FindingMade(NamedTuple):
@@ -226,6 +242,29 @@ class Journal:
             seq: The number of a record.
         """
         return [record for record in self._records if record.seq > seq]
+
+    def caused_by(self, record: Record) -> list[Record]:
+        """Return what led to a record, nearest first.
+
+        An event came of the run of a handler or a job, or of a request; the run of a handler of an event; and so on.
+
+        Args:
+            record: The record of an event, or of the run of a handler or a job.
+        """
+        begun = {one.begun: one for one in self._records if isinstance(one, Delivered | Request | JobRun)}
+        events = {one.seq: one for one in self._records if isinstance(one, Published)}
+        causes: list[Record] = []
+        found: Record | None = record
+        while True:
+            if isinstance(found, Delivered):
+                found = events.get(found.published)
+            elif isinstance(found, Published | JobRun) and found.caused_by is not None:
+                found = begun.get(found.caused_by)
+            else:
+                return causes
+            if found is None:
+                return causes
+            causes.append(found)
 
     def clear(self) -> None:
         """Forget what happened; numbers go on."""

@@ -127,7 +127,7 @@ async def test_handlers_that_raised_are_listed(bus: EventBus) -> None:
     await publish(bus, "a")
     with pytest.raises(EventAssertionError) as failed:
         bus.assert_published("zzz")
-    assert "broken raised ValueError('broken') on 'a' at" in failed.value.why.splitlines()[-1]
+    assert "broken of the test raised ValueError('broken') on 'a' at" in failed.value.why.splitlines()[-1]
 
 
 @pytest.mark.asyncio

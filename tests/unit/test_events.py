@@ -118,7 +118,7 @@ async def test_a_handler_is_given_all_that_is_known(bus: EventBus) -> None:
 @pytest.mark.asyncio
 async def test_a_delivery_is_on_record(bus: EventBus) -> None:
     """Its record has the number of the publication, the handler's name and how long it took."""
-    bus.subscribe("a", functools.partial(Gate.__init__, cast("Any", None)))
+    bus.subscribe("a", functools.partial(Gate.__init__))
     bus.subscribe("a", Gate.__init__)
     await bus.publish("a")
     await bus.drain()
@@ -139,7 +139,7 @@ async def test_an_event_may_be_the_data_of_another(bus: EventBus) -> None:
 async def test_code_that_cannot_await_may_publish(bus: EventBus) -> None:
     """`publish_now` does at once what `publish` does when it is awaited."""
     bus.publish_now("a", {"x": 1}, EventPriority.LOW, "shop", correlation_id="r")
-    assert ("shop", "r", EventPriority.LOW) == bus.published[0][4:5] + bus.published[0][6:]
+    assert ("shop", "r", EventPriority.LOW) == bus.published[0][4:5] + bus.published[0][6:8]
     with pytest.raises(EventError):
         bus.publish_now("a", cast("Any", []))
 

@@ -16,7 +16,7 @@ __all__ = ("Activity", "activity", "current_kernel", "enter_kernel", "leave_kern
 class Activity:
     """What an app is doing at the moment: running a hook, a handler or a job, or answering a request."""
 
-    __slots__ = ("cause", "correlation_id", "kernel", "kind", "plugin", "scope")
+    __slots__ = ("cause", "correlation_id", "kernel", "kind", "number", "plugin", "scope")
 
     def __init__(  # noqa: PLR0917 - one is made for every delivery, and keywords would cost a tenth of it
         self,
@@ -26,6 +26,7 @@ class Activity:
         correlation_id: str | None = None,
         cause: Cause | None = None,
         scope: Any = None,
+        number: int | None = None,
     ) -> None:
         self.kind = kind
         self.kernel = kernel
@@ -33,6 +34,7 @@ class Activity:
         self.correlation_id = correlation_id
         self.cause = cause
         self.scope = scope
+        self.number = number
 
 
 activity: ContextVar[Activity | None] = ContextVar("nexus_testing.activity", default=None)

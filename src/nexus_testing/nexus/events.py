@@ -9,73 +9,34 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..assertions import EventAssertions
-from ..calls import Call, awaited, counted
+from ..calls import awaited, counted
 from ..clock import RealClock
 from ..errors import DrainTimeout, EventError
 from ..limits import limit
-from ..locations import caller, of_callable
+from ..locations import caller, of_callable, of_exception
 from ..records import Delivered, EventPriority, Journal, Published
 from .cause import Cause
 from .context import Activity, activity, who
 from .event import Event, check_publication, copied_data, event_of
 from .handles import Handle
+from .publications import Publication
+from .subscriptions import Subscriptions, check_name, check_subscription, label_of
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import Mapping
 
+    from ..calls import Call
     from ..clock import Clock
     from .kernel import Kernel
+    from .subscriptions import Handler, Subscription
 
 __all__ = ("EventBus",)
 
 logger = logging.getLogger("nexus.core")
-
-Handler = Callable[..., Any]
-
-
-class _Subscription(NamedTuple):
-    handler: Handler
-    handle: Handle
-    label: str
-
-
-class _Publication(Call[None]):
-    """The un-awaited half of `publish`: nothing is queued before it is awaited."""
-
-    __slots__ = ("_arguments", "_bus")
-
-    def __init__(self, bus: EventBus, frame: FrameType, *arguments: Any) -> None:
-        super().__init__(None, "EventBus.publish", frame)
-        self._bus = bus
-        self._arguments = arguments
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        self._used = True
-        self._bus._publish(*self._arguments)
-        return
-        yield  # pragma: no cover - makes this a generator
-
-    def send(self, value: Any, /) -> Any:  # noqa: ARG002 - the signature of coroutines
-        self._used = True
-        self._bus._publish(*self._arguments)
-        raise StopIteration
-
-    def throw(self, typ: Any, val: Any = None, tb: Any = None, /) -> Any:  # noqa: ARG002 - as above
-        self._used = True
-        raise typ
-
-    def close(self) -> None:
-        self._used = True
-
-
-def _label(handler: Handler) -> str:
-    target = getattr(handler, "func", handler)
-    return getattr(target, "__qualname__", None) or type(handler).__qualname__
 
 
 class EventBus(EventAssertions):
@@ -94,78 +55,91 @@ class EventBus(EventAssertions):
         self.journal = journal if journal is not None else Journal()
         self._clock: Clock = clock or RealClock()
         self._kernel = kernel
-        self._subscriptions: dict[str, list[_Subscription]] = {}
+        self._subscriptions = Subscriptions()
         self._queues: dict[EventPriority, deque[tuple[Published, Cause]]] = {
             priority: deque() for priority in reversed(EventPriority)
         }
         self._causes: dict[Cause, None] = {}
         self._consumer: asyncio.Task[None] | None = None
-        self._running: tuple[_Subscription, Event] | None = None
+        self._running: tuple[Subscription, Event] | None = None
 
     # -- subscribing ---------------------------------------------------------------------------------------------
 
-    def subscribe(self, event_name: str, handler: Handler) -> Handle:
+    def subscribe(self, event_name: str, handler: Handler, *, once: bool = False) -> Handle:
         """Call *handler* with each event of that name from now on.
 
         Args:
-            event_name: The event's name.
-            handler: A function, coroutine function, or object with either as its `__call__`.
+            event_name: The event's name, or a pattern: `*` stands for any characters, `?` for one.
+            handler: A function, coroutine function, or object with either as its `__call__`; it takes the event.
+            once: Whether the first event ends the subscription.
 
         Returns:
             A handle that undoes it.
 
         Raises:
-            EventError: If the name is no string or the handler cannot be called.
+            EventError: If the name is no string or empty, or the handler cannot be called with an event alone.
         """
-        if not isinstance(event_name, str) or not callable(handler):
-            culprit = (
-                f"handler {handler!r} cannot be called" if isinstance(event_name, str) else f"{event_name!r} is no name"
-            )
-            raise EventError(
-                f"subscribe() was given what it cannot use: {culprit}.",
-                where=caller(2),
-                fix="Pass the event's name and a function: subscribe('order.created', self.on_order_created).",
-                plugin=who(),
-            )
+        check_subscription("subscribe", event_name, handler)
+        return self._subscribe(event_name, handler, once=once)
+
+    def once(self, event_name: str, handler: Handler) -> Handle:
+        """Call *handler* with the next event of that name, and with no other.
+
+        Args:
+            event_name: The event's name, or a pattern.
+            handler: What takes the event.
+
+        Returns:
+            A handle that undoes it.
+
+        Raises:
+            EventError: As `subscribe` does.
+        """
+        check_subscription("once", event_name, handler)
+        return self._subscribe(event_name, handler, once=True)
+
+    def _subscribe(self, name: str, handler: Handler, *, once: bool) -> Handle:
         plugin = who()
-        if plugin is None and self._kernel is not None:
-            plugin = self._kernel.owner_of(handler)
-        handle = Handle("subscription", event_name, plugin, caller(2), self._drop)
-        self._subscriptions.setdefault(event_name, []).append(_Subscription(handler, handle, _label(handler)))
-        if self._kernel is not None:
-            self._kernel.own(handle)
+        kernel = self._kernel
+        if plugin is None and kernel is not None:
+            plugin = kernel.owner_of(handler)
+        handle = Handle("subscription", name, plugin, caller(3), self._drop)
+        self._subscriptions.add(handler, handle, once=once)
+        if kernel is not None:
+            kernel.own(handle)
         return handle
 
     def unsubscribe(self, event_name: str, handler: Handler) -> Handle:
         """Stop calling *handler* for that event. One subscription goes, if there are several.
 
         Args:
-            event_name: The event's name.
+            event_name: What was subscribed to: the event's name, or the pattern.
             handler: What was subscribed.
 
         Raises:
+            EventError: If the name is no string or empty.
             ValueError: If the handler is not subscribed to an event that others are subscribed to.
         """
-        subscriptions = self._subscriptions.get(event_name, [])
+        check_name("unsubscribe", event_name)
+        subscriptions = self._subscriptions.to(event_name)
         for subscription in subscriptions:
             if subscription.handler == handler:
                 subscription.handle()
                 return subscription.handle
         if subscriptions:
-            msg = f"{_label(handler)} is not subscribed to {event_name!r}"
+            msg = f"{label_of(handler)} is not subscribed to {event_name!r}"
             raise ValueError(msg)
         return Handle("subscription", event_name, None, None, lambda _handle: None)
 
     def _drop(self, handle: Handle) -> None:
-        subscriptions = self._subscriptions.get(handle.name, [])
-        subscriptions[:] = [one for one in subscriptions if one.handle is not handle]
+        self._subscriptions.drop(handle)
         if self._kernel is not None:
             self._kernel.disown(handle)
 
     @property
     def subscriptions(self) -> list[Handle]:
         """The handles of all that is subscribed, by event, in the order of subscription."""
-        return [one.handle for group in self._subscriptions.values() for one in group]
+        return self._subscriptions.handles()
 
     # -- publishing ----------------------------------------------------------------------------------------------
 
@@ -191,7 +165,7 @@ class EventBus(EventAssertions):
         Raises:
             EventError: If the name is no string, the data no mapping with string keys or the priority none.
         """
-        return _Publication(self, sys._getframe(1), event_name, data, priority, source, correlation_id)
+        return Publication(self._publish, sys._getframe(1), event_name, data, priority, source, correlation_id)
 
     def publish_now(
         self,
@@ -223,10 +197,11 @@ class EventBus(EventAssertions):
                 check_publication(name, data, priority)
         data = copied_data(name, data)
         doing = activity.get()
-        plugin = cause = None
+        plugin = cause = caused_by = None
         if doing is not None:
             plugin = who()
             cause = doing.cause
+            caused_by = doing.number
             if correlation_id is None:
                 correlation_id = doing.correlation_id
         if self._consumer is None or self._consumer.done():
@@ -246,6 +221,7 @@ class EventBus(EventAssertions):
             plugin,
             correlation_id,
             priority,
+            caused_by,
         )
         journal.append(record)
         self._queues[priority].append((record, cause))
@@ -269,12 +245,12 @@ class EventBus(EventAssertions):
         try:
             while (item := self._next()) is not None:
                 record, cause = item
-                subscriptions = self._subscriptions.get(record.name)
                 try:
-                    if subscriptions:
-                        for subscription in tuple(subscriptions):
-                            if subscription.handle.active:
-                                await self._deliver(record, cause, subscription)
+                    for subscription in tuple(self._subscriptions.hearing(record.name)):
+                        if subscription.handle.active:
+                            if subscription.once:
+                                subscription.handle()
+                            await self._deliver(record, cause, subscription)
                 finally:
                     self._leave(cause)
         finally:
@@ -286,10 +262,12 @@ class EventBus(EventAssertions):
         if not cause.open:
             self._causes.pop(cause, None)
 
-    async def _deliver(self, record: Published, cause: Cause, subscription: _Subscription) -> None:
+    async def _deliver(self, record: Published, cause: Cause, subscription: Subscription) -> None:
         event = event_of(record)
         plugin = subscription.handle.plugin
-        activity.set(Activity("handler", self._kernel, plugin, record.correlation_id, cause))
+        journal = self.journal
+        begun = journal.next_seq()
+        activity.set(Activity("handler", self._kernel, plugin, record.correlation_id, cause, None, begun))
         self._running = (subscription, event)
         error: BaseException | None = None
         at = self._clock.time()
@@ -307,7 +285,6 @@ class EventBus(EventAssertions):
             raise
         except BaseException as raised:  # noqa: BLE001 - recorded, logged, and the next handler runs; so is pytest.fail()
             error = raised
-        journal = self.journal
         journal.append(
             Delivered(
                 journal.next_seq(),
@@ -316,9 +293,10 @@ class EventBus(EventAssertions):
                 record.seq,
                 subscription.label,
                 plugin,
-                of_callable(subscription.handler) if error is not None else None,
+                (of_exception(error) or of_callable(subscription.handler)) if error is not None else None,
                 time.perf_counter() - started,
                 error,
+                begun,
             )
         )
         if error is not None:

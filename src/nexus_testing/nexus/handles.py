@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -13,7 +13,10 @@ __all__ = ("Handle",)
 
 
 class Handle:
-    """Undoes a registration when called. It may be awaited, since some plugins await what registers, or ignored."""
+    """Undoes a registration when called, or at the end of a ``with`` block.
+
+    It may be awaited, since some plugins await what registers, or ignored.
+    """
 
     __slots__ = ("_undo", "active", "kind", "name", "plugin", "where")
 
@@ -38,6 +41,12 @@ class Handle:
     def __await__(self) -> Generator[None, None, Handle]:
         return self
         yield  # pragma: no cover - makes this a generator
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self()
 
     def __repr__(self) -> str:
         state = "active" if self.active else "undone"

@@ -83,7 +83,7 @@ def _is_coroutine_function(handler: object) -> bool:
 class _Entry:
     """One registered task."""
 
-    __slots__ = ("handle", "lock", "loop", "runner", "task")
+    __slots__ = ("caused_by", "correlation_id", "handle", "lock", "loop", "runner", "task")
 
     def __init__(self, task: BackgroundTask, handle: Handle) -> None:
         self.task = task
@@ -91,6 +91,9 @@ class _Entry:
         self.lock = asyncio.Lock()
         self.loop: asyncio.Task[None] | None = None
         self.runner: asyncio.Task[Any] | None = None
+        doing = activity.get()
+        self.correlation_id = doing.correlation_id if doing is not None else None
+        self.caused_by = doing.number if doing is not None else None
 
 
 class TaskManager:
@@ -290,10 +293,16 @@ class TaskManager:
         async with entry.lock:
             journal = self._kernel.journal
             at = self._kernel.clock.time()
-            token = activity.set(Activity("job", self._kernel, entry.handle.plugin))
+            begun = journal.next_seq()
+            asked = activity.get()
+            correlation_id = (asked or entry).correlation_id
+            caused_by = asked.number if asked is not None else entry.caused_by
+            cause = asked.cause if asked is not None else None
+            doing = Activity("job", self._kernel, entry.handle.plugin, correlation_id, cause, None, begun)
+            token = activity.set(doing)
             entry.runner = asyncio.current_task()
             error: BaseException | None = None
-            begun = time.perf_counter()
+            started = time.perf_counter()
             try:
                 return await entry.task.handler()
             except BaseException as raised:
@@ -308,8 +317,11 @@ class TaskManager:
                         at,
                         entry.task.name,
                         entry.handle.plugin,
-                        time.perf_counter() - begun,
+                        time.perf_counter() - started,
                         error,
+                        correlation_id,
+                        begun,
+                        caused_by,
                     )
                 )
 

@@ -38,7 +38,9 @@ class Entry:
         if held is not None and scope["path"].startswith(held[0]) and activity.get() is None:
             await asyncio.shield(held[1])
         self._count += 1
-        doing = Activity("request", kernel, correlation_id=f"request-{self._count}", scope=scope)
+        journal = kernel.journal
+        begun = journal.next_seq()
+        doing = Activity("request", kernel, correlation_id=f"request-{self._count}", scope=scope, number=begun)
         at = kernel.clock.time()
         started = ended = time.perf_counter()
         status: int | None = None
@@ -64,7 +66,6 @@ class Entry:
         finally:
             plugin = who()
             activity.reset(token)
-            journal = kernel.journal
             journal.append(
                 Request(
                     journal.next_seq(),
@@ -76,5 +77,6 @@ class Entry:
                     ended - started,
                     doing.correlation_id,
                     error,
+                    begun,
                 )
             )

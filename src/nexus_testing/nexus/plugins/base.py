@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from ..cache import PluginCache
     from ..database import MemoryDatabase
-    from ..events import EventBus, Handler
+    from ..events import EventBus
     from ..handles import Handle
     from ..services import ServiceRegistry
+    from ..subscriptions import Handler
     from ..tasks import TaskManager
 
 __all__ = ("BasePlugin", "name_of_class")
