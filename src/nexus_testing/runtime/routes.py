@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from ..errors import PluginLoadError
 from ..locations import of_callable, of_exception
+from .placing import include
 
 # Newer versions of FastAPI keep what is included as one entry, and list its routes by this function.
 _iter_route_contexts = getattr(fastapi.routing, "iter_route_contexts", None)
@@ -95,7 +96,7 @@ def mount(app: FastAPI, plugin: Loaded, others: list[Loaded]) -> None:
     before = len(app.router.routes)
     try:
         for router in routers:
-            app.include_router(router, prefix=prefix)
+            include(app, router, prefix)
     except Exception as error:
         _drop(app, app.router.routes[before:])
         raise PluginLoadError(
