@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def plugin(repo: Repo, at: str = ".", name: str | None = None) -> Path:
     """Write a plugin's folder and return it."""
     repo.write(f"{at}/plugin.py")
-    return repo.manifest(name or Path(at).name.replace("-", "_"), at=at).parent.resolve()
+    return repo.manifest(name or Path(at).name or "shop", at=at).parent.resolve()
 
 
 def under_test(repo: Repo, anchor: str = ".", *named: str) -> list[str]:
@@ -203,9 +203,10 @@ def test_an_unknown_name(project: Repo) -> None:
     assert "Did you mean 'auth'?" == missing.value.fix
     assert "auth in " in missing.value.why
     assert "nexus.plugins" in missing.value.why
-    empty = project.write("empty/.git/HEAD").parents[1]
+    bare = project.folder.parent / "bare"
+    bare.mkdir()
     with pytest.raises(PluginNotFound) as nothing:
-        Project(empty).find("shop")
+        Project(bare).find("shop")
     assert nothing.value.why.startswith("found no plugin at all")
 
 
