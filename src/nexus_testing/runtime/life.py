@@ -278,7 +278,8 @@ class Life:
         """
         data = {"plugin_id": plugin.name}
         if error is not None:
-            data["error"] = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
+            cause = error.__cause__ or error
+            data["error"] = next(iter(str(cause).splitlines()), type(cause).__name__)
             data["stage"] = getattr(error, "stage", "")
         token = activity.set(Activity("host", self._kernel))
         try:
