@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import py_compile
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -158,9 +159,10 @@ def test_code_is_forgotten_for_a_reload(project: Repo, finder: PluginFinder) -> 
     finder.add(here)
     names = ("shop.plugin", "shop_folder.plugin", "shop.tests.test_it", "shop.conftest")
     before = {name: importlib.import_module(name) for name in names}
+    cached = Path(py_compile.compile(str(here.folder / "plugin.py"), doraise=True) or "")
     finder.forget_code(here.folder)
     assert ["shop.tests.test_it", "shop.conftest"] == [name for name in names if name in sys.modules]
-    assert not Path(importlib.util.cache_from_source(str(here.folder / "plugin.py"))).exists()
+    assert not cached.exists()
     assert before["shop.plugin"] is not importlib.import_module("shop.plugin")
 
 
