@@ -78,6 +78,8 @@ class Host:
         self.stand_ins = StandIns(kernel.service_registry)
         self.stand_ins.provide_all(stubs or {})
         self._companions = Companions(self, self._life.loaded, self.stand_ins)
+        self._owners: dict[int, tuple[object, str | None]] = {}
+        self._owners_among: tuple[Loaded, ...] = ()
         self._pending_config: Mapping[str, Any] = {}
         self._reload = Reload(kernel, self._life, self.load)
         self.plugin_configs: dict[str, Mapping[str, Any]] = dict(plugin_configs or {})
@@ -147,7 +149,16 @@ class Host:
         Args:
             function: A function, method or object.
         """
-        return owner_among(self._life.loaded.values(), function)
+        # Every request asks whose its endpoint is.
+        loaded = tuple(self._life.loaded.values())
+        if loaded != self._owners_among:
+            self._owners_among = loaded
+            self._owners.clear()
+        key = id(function)
+        found = self._owners.get(key)
+        if found is None or found[0] is not function:
+            found = self._owners[key] = (function, owner_among(loaded, function))
+        return found[1]
 
     def version_of(self, name: str) -> str | None:
         """Return the version of a plugin that is loaded or stood in for, or None.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import sys
@@ -80,6 +81,7 @@ def site_of_class(cls: type) -> Site | None:
     return found
 
 
+@functools.lru_cache(maxsize=1024)
 def is_test_module(module: str) -> bool:
     """Say whether a module is one of tests, by its name.
 
