@@ -45,6 +45,7 @@ class Finding(NamedTuple):
 
 _W = Severity.WARNING
 _I = Severity.INFO
+_E = Severity.ERROR
 
 KINDS: dict[str, Kind] = {
     kind.id: kind
@@ -86,6 +87,58 @@ KINDS: dict[str, Kind] = {
             _I,
             "a copy of the plugin is installed besides this one",
             "Nothing, if you meant to test the folder; else uninstall the folder's twin.",
+        ),
+        Kind("NX301", _E, "a key that the manifest must have is missing", "Add it."),
+        Kind("NX302", _E, "a value of the manifest is of the wrong type", "Write what the key takes."),
+        Kind("NX303", _E, "a value of the manifest is out of range or has the wrong form", "Write what the key takes."),
+        Kind("NX304", _E, "two values of the manifest contradict each other", "Change one of them."),
+        Kind(
+            "NX305",
+            _E,
+            "a version or a range of versions that is none",
+            'Write versions like "1.0.0" and ranges like ">=1.0,<2".',
+        ),
+        Kind(
+            "NX306",
+            _E,
+            "a file that the manifest's configuration names is not there",
+            "Write the file, or take it out of the manifest.",
+        ),
+        Kind("NX307", _E, "a permission that is none", "Write one of those that there are."),
+        Kind("NX311", _W, "the manifest has a key that nothing reads", "Take it out, or write the key that you meant."),
+        Kind("NX312", _W, "the manifest has a key twice; the last one counts", "Take one of them out."),
+        Kind(
+            "NX313",
+            _W,
+            "a picture that the manifest names is not there",
+            "Add the file, or take it out of the manifest.",
+        ),
+        Kind("NX314", _W, "an address in the manifest is none", "Write it in full, such as https://example.com."),
+        Kind(
+            "NX315",
+            _W,
+            "a file that the manifest names is outside of the plugin's folder",
+            "Move it into the folder; it is not packaged with the plugin otherwise.",
+        ),
+        Kind("NX316", _I, "the manifest switches the plugin off", "Nothing; a test loads it all the same."),
+        Kind("NX317", _I, "a program that the plugin depends on was not found", "Install it, if a test needs it."),
+        Kind(
+            "NX318",
+            _W,
+            "the plugin is configured with a key that nothing knows",
+            "Take it out, or name it in the schema or under configuration.optional.",
+        ),
+        Kind(
+            "NX321",
+            _W,
+            "the plugin does what its manifest says that it does not",
+            "Switch the feature on in the manifest, or leave it alone.",
+        ),
+        Kind(
+            "NX322",
+            _W,
+            "the plugin does not do what its manifest says that it does",
+            "Switch the feature off in the manifest, or add what is missing.",
         ),
     )
 }
