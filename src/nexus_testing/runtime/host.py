@@ -11,7 +11,7 @@ from ..manifest import read_manifest
 from ..nexus.config import PluginConfig, plugin_config
 from ..nexus.context import running_kernel
 from ..nexus.manager import PluginStatus
-from . import dependencies, identity, routes
+from . import declared, dependencies, identity, routes
 from .adoption import Adoption
 from .discovery import current_project
 from .importer import finder
@@ -289,6 +289,8 @@ class Host:
         self._life.loaded[plugin.name] = plugin
         for finding in (*(finder.findings(plugin.folder) if plugin.folder else ()), *identity.findings_of(plugin)):
             self._kernel.report(finding)
+        for finding in declared.findings_before(plugin):
+            self._kernel.report(finding)
         self._life.announce("plugin.discovered", plugin)
 
     async def require(self, plugin: Loaded) -> None:
@@ -397,6 +399,7 @@ class Host:
             PluginLoadError: If the new code cannot be loaded.
         """
         plugin = self.record_of(name)
+        declared.refuse_reload(plugin)
         site, cls, config = plugin.site, type(plugin.instance), dict(plugin.instance.config)
         await self._life.shut_down(plugin)
         if site is None or finder.folder_of(cls.__module__) is None:
