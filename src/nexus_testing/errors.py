@@ -40,7 +40,7 @@ Authors of plugins may catch what stands under ``PluginError``; nothing under
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -166,9 +166,14 @@ class PluginNotFound(PluginLoadError):
 
 
 class ManifestError(PluginLoadError):
-    """A manifest.json that is unreadable or says something impossible."""
+    """A manifest.json that is unreadable or says something impossible.
+
+    Attributes:
+        problems: What is wrong with it, one finding each; none where it cannot be read at all.
+    """
 
     at = "Discovery"
+    problems: tuple[Any, ...] = ()
 
 
 class ConfigurationError(PluginLoadError):

@@ -32,9 +32,11 @@ class Location(NamedTuple):
     file: str
     line: int
     function: str = ""
+    column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" + (f" in {self.function}" if self.function else "")
+        column = f":{self.column}" if self.column else ""
+        return f"{self.file}:{self.line}{column}" + (f" in {self.function}" if self.function else "")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ import re
 import tomllib
 from inspect import cleandoc, signature
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 
@@ -17,6 +17,7 @@ from nexus_testing.case import Case, PerformanceTest, PluginTestCase
 from nexus_testing.cli import main
 from nexus_testing.client import ClientParts
 from nexus_testing.findings import KINDS
+from nexus_testing.manifest.model import Manifest, Section
 from nexus_testing.websocket import WebSocketSession
 from pytest_nexus import fixtures, settings
 
@@ -96,6 +97,35 @@ def test_the_arguments_of_an_app_are_named() -> None:
     """Each argument of create_test_app has a row."""
     section = _page("reference/app.md").partition("## create_test_app")[2].partition("## App")[0]
     assert list(signature(create_test_app).parameters) == re.findall(r"^\| `(\w+)`", section, re.MULTILINE)
+
+
+def _keys(section: type[Section], path: str = "") -> list[str]:
+    """Return the dotted keys of a section, those of its sections included."""
+    found = []
+    for name, field in section.model_fields.items():
+        found.append(f"{path}{field.alias or name}")
+        many = "[]" if get_origin(field.annotation) is list else ""
+        inner = [one for one in _sections(field.annotation) if one is not section]
+        found += [key for one in inner for key in _keys(one, f"{found[-1]}{many}.")]
+    return found
+
+
+def _sections(annotation: Any) -> list[type[Section]]:
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation] if issubclass(annotation, Section) else []
+    return [found for one in get_args(annotation) for found in _sections(one)]
+
+
+def test_the_keys_of_a_manifest_are_those_that_there_are() -> None:
+    """Each key of the model has a row, in its order, and each row names a test that there is."""
+    rows = re.findall(r"^\| `([\w.\[\]]+)` \|.*\| `(\w+\.py)::(\w+)` \|$", _page("reference/manifest.md"), re.MULTILINE)
+    assert _keys(Manifest) == [key for key, _, _ in rows]
+    lost = [
+        (file, test)
+        for _, file, test in rows
+        if not re.search(rf"^(async )?def {test}\(", (ROOT / "tests/unit" / file).read_text("utf-8"), re.MULTILINE)
+    ]
+    assert [] == lost
 
 
 def test_the_kinds_of_records_are_named() -> None:

@@ -87,7 +87,7 @@ def test_every_problem_is_listed(repo: Repo, capsys: pytest.CaptureFixture[str])
     code, out, _ = run(capsys, "doctor", "--json", str(folder))
     where = [problem["where"] for problem in json.loads(out)["problems"]]
     assert 1 == code
-    assert [f"{manifest}:1", str(other), str(site / "pytest_nexus")] == where
+    assert [f"{manifest}:1:66", str(other), str(site / "pytest_nexus")] == where
     assert run(capsys, "doctor", str(folder))[1].endswith("3 problems\n")
 
 

@@ -115,14 +115,13 @@ async def test_a_refusal_names_the_keys_that_were_missed(write: Write) -> None:
 @pytest.mark.parametrize(
     ("configuration", "files", "what", "place", "why"),
     [
-        ({"defaults": "no.yaml"}, {}, "cannot be read", "no.yaml", "No such file"),
         ({"defaults": "d.json"}, {"d.json": '{\n  "a"\n}'}, "is no JSON", "d.json:3:1", "Expecting ':' delimiter"),
         ({"defaults": "d.yaml"}, {"d.yaml": "a: 1\nb: [1\n"}, "is no YAML", "d.yaml:3:1", "expected ',' or ']'"),
         ({"defaults": "d.yaml"}, {"d.yaml": "- a\n"}, "are no mapping", "d.yaml", ""),
         ({"schema": "s.json"}, {"s.json": "[]"}, "is no JSON object", "s.json", ""),
         ({"schema": "s.json"}, {"s.json": '{"type": "objekt"}'}, "is no JSON Schema", "type", "objekt"),
     ],
-    ids=["missing", "json", "yaml", "no mapping", "no object", "no schema"],
+    ids=["json", "yaml", "no mapping", "no object", "no schema"],
 )
 async def test_a_file_that_cannot_be_used(  # noqa: PLR0917 - the columns of the table
     write: Write, configuration: dict[str, str], files: dict[str, str], what: str, place: str, why: str

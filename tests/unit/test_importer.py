@@ -72,16 +72,16 @@ def test_adding_is_done_once(project: Repo, finder: PluginFinder) -> None:
 
 def test_what_is_removed_is_gone(project: Repo, finder: PluginFinder) -> None:
     """Neither name can be imported any more, and the import system forgets the finder."""
-    here = site(project, "shop", "shop_folder")
+    here = site(project, "gone", "gone_folder")
     finder.add(here)
-    importlib.import_module("shop_folder.plugin")
+    importlib.import_module("gone_folder.plugin")
     finder.remove(here.folder)
-    for name in ("shop.plugin", "shop_folder.plugin"):
+    for name in ("gone.plugin", "gone_folder.plugin"):
         assert name not in sys.modules
         with pytest.raises(ModuleNotFoundError):
             importlib.import_module(name)
     assert finder not in sys.meta_path
-    assert finder.folder_of("shop.plugin") is None
+    assert finder.folder_of("gone.plugin") is None
 
 
 def test_a_second_folder_of_one_name_replaces_the_first(project: Repo, finder: PluginFinder) -> None:

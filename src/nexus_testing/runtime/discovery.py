@@ -10,12 +10,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import PluginNotFound, PluginUnderTestError, did_you_mean
+from ..errors import PluginLoadError, PluginNotFound, PluginUnderTestError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ("GROUP", "Project", "Site", "current_project", "is_plugin_folder", "set_project")
+__all__ = ("GROUP", "Project", "Site", "current_project", "is_plugin_folder", "read_if_there", "set_project")
 
 GROUP = "nexus.plugins"
 """The entry-point group of installed plugins."""
@@ -66,7 +66,7 @@ def _name_in(manifest: str, _changed: int) -> tuple[str, str] | None:
     try:
         with open(manifest, encoding="utf-8") as file:
             value = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get("version"), str):
         return value["name"], value["version"]
@@ -104,6 +104,21 @@ def is_plugin_folder(folder: Path) -> bool:
     return site_in(folder) is not None
 
 
+def read_if_there(folder: Path) -> None:
+    """Read the manifest of a folder that is no plugin's, so that it says itself what is wrong with it.
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        ManifestError: If there is a manifest, and it cannot be used.
+    """
+    if os.path.isfile(f"{folder}/manifest.json"):
+        from ..manifest import read_manifest
+
+        read_manifest(folder / "manifest.json")
+
+
 def _children(folder: Path) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
@@ -116,6 +131,15 @@ def _children(folder: Path) -> Iterator[Path]:
         return
     for name in names:
         yield folder / name
+
+
+def _problem_of(manifest: Path) -> str:
+    """Return what is wrong with a manifest, in lines; nothing if it can be used."""
+    try:
+        read_if_there(manifest.parent)
+    except PluginLoadError as error:
+        return "".join(f"  {line}\n" for line in f"{error.what}\n{error.where}\n{error.why}".splitlines() if line)
+    return ""
 
 
 def _glob(root: Path, shape: str) -> Iterator[Path]:
@@ -201,11 +225,13 @@ class Project:
                 f"or move the test file into the plugin's folder.",
             )
         broken = self._broken()
+        problem = _problem_of(broken) if broken is not None else ""
         return PluginUnderTestError(
             "There is no plugin that this file could be about.",
             where=broken or self.anchor,
             why=(
                 f"{broken} is no plugin's manifest: it lacks a name, a version, a plugin.py beside it, or is no JSON\n"
+                + problem
                 if broken
                 else ""
             )
@@ -248,6 +274,7 @@ class Project:
 
         Raises:
             PluginNotFound: If there is none.
+            ManifestError: If the manifest at the path cannot be used.
         """
         for base in (self.root, self.anchor if self.anchor.is_dir() else self.anchor.parent):
             path = (base / name).resolve()
@@ -255,6 +282,7 @@ class Project:
                 site = site_in(path)
                 if site is not None:
                     return site
+                read_if_there(path)
         sites = self.visible()
         for site in sites:
             if site.name == name:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LifecycleError, did_you_mean
 from ..locations import caller
 from ..manifest import read_manifest
-from ..nexus.config import PluginConfig, plugin_config
 from ..nexus.context import running_kernel
 from ..nexus.manager import PluginStatus
-from . import identity, routes
+from . import declared, identity, routes
 from .adoption import Adoption
 from .attribution import owner_among
 from .companions import Companions
 from .consistency import refuse_inconsistent, refuse_override
+from .equipment import Equipment
 from .importer import finder
 from .life import Life
 from .loaded import RECORD, Loaded
-from .loader import Target, import_class, resolve, site_of_class
+from .loader import Target, import_class, resolve
 from .reload import Reload
 from .stages import Stages
 from .stand_ins import StandIn, StandIns
@@ -80,9 +79,9 @@ class Host:
         self._companions = Companions(self, self._life.loaded, self.stand_ins)
         self._owners: dict[int, tuple[object, str | None]] = {}
         self._owners_among: tuple[Loaded, ...] = ()
-        self._pending_config: Mapping[str, Any] = {}
         self._reload = Reload(kernel, self._life, self.load)
-        self.plugin_configs: dict[str, Mapping[str, Any]] = dict(plugin_configs or {})
+        self._equipment = Equipment(kernel, self, self.adoption, plugin_configs or {})
+        self.plugin_configs = self._equipment.configs
         self.ensure_up: Callable[[], Awaitable[None]] = _nothing
         self.hide_from: Callable[[str], None] = _hide_nothing
         kernel.lifecycle = self
@@ -231,37 +230,7 @@ class Host:
         Raises:
             PluginLoadError: If its manifest or configuration cannot be used.
         """
-        site = site_of_class(type(plugin))
-        manifest = read_manifest(site.manifest) if site is not None and site.manifest.is_file() else None
-        loaded = Loaded(site, manifest)
-        loaded.instance = plugin
-        name = manifest.name if manifest is not None else loaded.name
-        self.hide_from(name)
-        kernel = self._kernel
-        if manifest is not None:
-            plugin._nexus_identity = manifest.identity()
-        given = plugin.__dict__
-        given["db"] = given["db_adapter"] = kernel.db
-        given["event_bus"] = kernel.event_bus
-        given["service_registry"] = kernel.service_registry
-        given["cache_manager"] = kernel.cache_manager.for_plugin(name)
-        given["task_manager"] = kernel.task_manager
-        given["config"] = PluginConfig(
-            plugin_config(
-                name,
-                loaded.folder,
-                manifest.configuration.model_dump(by_alias=True) if manifest is not None else {},
-                kernel.config.get("plugins", {}).get(name, {}),
-                self.plugin_configs.get(name, {}),
-                self._pending_config,
-            ),
-            name,
-        )
-        # An author's fixture calls these itself; they must run where everything else of the plugin runs.
-        given["initialize"] = functools.partial(self.adoption.initialize, loaded)
-        given["shutdown"] = functools.partial(self.adoption.shutdown, loaded)
-        loaded.host = self
-        given[RECORD] = loaded
+        self._equipment.equip(plugin)
 
     # -- loading -------------------------------------------------------------------------------------------------
 
@@ -301,11 +270,8 @@ class Host:
                     cls = found.cls or import_class(_sure(site))
                     plugin = await self._construct(plugin, cls, config)
                 elif self.known(plugin.instance) is None:
-                    self._pending_config = config
-                    try:
+                    with self._equipment.giving(config):
                         self.equip(plugin.instance)
-                    finally:
-                        self._pending_config = {}
                     plugin = self._record(plugin.instance).continuing(plugin)
                 elif config:
                     plugin.instance.config.update(config)
@@ -325,14 +291,13 @@ class Host:
         async def construct() -> Any:
             return cls()
 
-        self._pending_config = config
         before = set(map(id, self._kernel.handles))
         token = running_kernel.set(self._kernel)
         try:
-            plugin.instance = await self._life.stages.call(plugin, "Discovery", "__init__", construct)
+            with self._equipment.giving(config):
+                plugin.instance = await self._life.stages.call(plugin, "Discovery", "__init__", construct)
         finally:
             running_kernel.reset(token)
-            self._pending_config = {}
             plugin.early = [handle for handle in self._kernel.handles if id(handle) not in before]
         if self.known(plugin.instance) is None:
             self.equip(plugin.instance)
@@ -346,6 +311,8 @@ class Host:
         plugin.fix_name()
         self._life.loaded[plugin.name] = plugin
         for finding in (*(finder.findings(plugin.folder) if plugin.folder else ()), *identity.findings_of(plugin)):
+            self._kernel.report(finding)
+        for finding in declared.findings_before(plugin):
             self._kernel.report(finding)
         self._life.announce("plugin.discovered", plugin)
 
@@ -447,6 +414,7 @@ class Host:
         """
         plugin = self.record_of(name)
         refuse_move("reload", name, plugin.state)
+        declared.refuse_reload(plugin)
         return await self._reload(plugin)
 
 

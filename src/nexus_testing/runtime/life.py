@@ -11,6 +11,7 @@ from ..locations import of_callable
 from ..nexus.context import Activity, activity
 from . import routes
 from .capabilities import check_described
+from .declared import findings_of_features
 from .importer import finder
 from .loaded import own_method
 from .stages import LogWatch
@@ -157,6 +158,8 @@ class Life:
             await self.stages.hook(plugin, "Active", "on_enable")
             plugin.instance.initialized = True
             plugin.state = State.ACTIVE
+        for finding in findings_of_features(plugin, self._kernel.owned_by(plugin.name)):
+            self._kernel.report(finding)
         if plugin.changes is not None:
             plugin.changes.keep()
             plugin.changes = None

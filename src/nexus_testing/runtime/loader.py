@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from ..errors import PluginImportError, PluginLoadError, PluginNotFound, did_you_mean
 from ..locations import of_callable, of_exception
 from ..nexus.plugins.base import BasePlugin
-from .discovery import current_project, site_in
+from .discovery import current_project, read_if_there, site_in
 from .importer import check_imported_once, finder, package_name
 
 if TYPE_CHECKING:
@@ -43,11 +43,13 @@ def resolve(target: object) -> Target:
 
     Raises:
         PluginNotFound: If nothing is there.
+        ManifestError: If a manifest is there that cannot be used.
         PluginImportError: If it is none of these.
     """
     if isinstance(target, Path):
         site = site_in(target.resolve())
         if site is None:
+            read_if_there(target.resolve())
             raise PluginNotFound(
                 f"There is no plugin in {str(target)!r}.",
                 where=target.resolve(),

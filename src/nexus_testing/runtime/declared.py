@@ -1,0 +1,93 @@
+"""What a plugin's manifest declares, held against where it is and what it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import LifecycleError
+from ..findings import find
+from ..locations import Location, of_callable
+from ..manifest import manifest_findings
+from .dependencies import missing_programs
+from .routes import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..findings import Finding
+    from ..nexus.handles import Handle
+    from .loaded import Loaded
+
+__all__ = ("findings_before", "findings_of_features", "refuse_reload")
+
+
+def findings_before(plugin: Loaded) -> Iterator[Finding]:
+    """Return what stands out about a plugin's manifest by itself.
+
+    Args:
+        plugin: The plugin.
+    """
+    if plugin.manifest is None or plugin.site is None:
+        return
+    yield from manifest_findings(plugin.site.manifest)
+    yield from missing_programs(plugin)
+
+
+def findings_of_features(plugin: Loaded, registered: Iterable[Handle]) -> Iterator[Finding]:
+    """Return where an active plugin and the features that its manifest declares do not agree.
+
+    Args:
+        plugin: The plugin, with its routes mounted.
+        registered: What it has registered.
+    """
+    if plugin.manifest is None:
+        return
+    features = plugin.manifest.features
+    if features.background_tasks is False:
+        for handle in registered:
+            if handle.kind == "task":
+                yield find(
+                    "NX321",
+                    f"features.background_tasks is false, and there is a background task {handle.name!r}.",
+                    plugin=plugin.name,
+                    where=handle.where,
+                )
+    if features.websocket is False:
+        for route in listed(plugin.routes, plugin.name):
+            if route.method == "WEBSOCKET":
+                yield find(
+                    "NX321",
+                    f"features.websocket is false, and there is a WebSocket at {route.path}.",
+                    plugin=plugin.name,
+                    where=of_callable(route.endpoint),
+                )
+    if features.graphql and not any("graphql" in route.path.lower() for route in listed(plugin.routes, plugin.name)):
+        yield find(
+            "NX322",
+            "features.graphql is true, and no route has 'graphql' in its path.",
+            plugin=plugin.name,
+            where=_manifest(plugin),
+        )
+
+
+def _manifest(plugin: Loaded) -> Location | None:
+    return Location(str(plugin.site.manifest), 1) if plugin.site is not None else None
+
+
+def refuse_reload(plugin: Loaded) -> None:
+    """Refuse to reload a plugin whose manifest says that it cannot be.
+
+    Args:
+        plugin: The plugin.
+
+    Raises:
+        LifecycleError: If features.hot_reload is false.
+    """
+    if plugin.manifest is not None and plugin.manifest.features.hot_reload is False:
+        raise LifecycleError(
+            f"{plugin.label.capitalize()} cannot be reloaded.",
+            where=_manifest(plugin),
+            why="its manifest says features.hot_reload: false",
+            fix="Change the manifest, or unload the plugin and load it again.",
+            plugin=plugin.name,
+        )
