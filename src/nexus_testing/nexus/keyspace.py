@@ -31,11 +31,12 @@ class Keyspace:
 
     Args:
         strict: Whether values must be such as BSON knows.
+        documents: Where documents are kept.
     """
 
-    def __init__(self, *, strict: bool = True) -> None:
+    def __init__(self, *, strict: bool = True, documents: DocumentStore | None = None) -> None:
         self.plain: dict[str, Any] = {}
-        self.documents = DocumentStore()
+        self.documents = documents or DocumentStore()
         self.declarations = Declarations(self.documents)
         self._strict = strict
         self._changes: dict[str, Changes] = {}
