@@ -202,6 +202,23 @@ class DocumentStore:
         except Exception as error:
             raise self._refusal(name, key, error) from error
 
+    def insert_unseen(self, name: str, document: Mapping[str, Any], *, key: str) -> None:
+        """Write a new document that is to count as having been there always, for every snapshot too.
+
+        Args:
+            name: The collection's name.
+            document: The document.
+            key: What to call it in a message.
+
+        Raises:
+            DataError: If it cannot be stored, or a unique index forbids it.
+        """
+        snapshots, self.history.open = self.history.open, []
+        try:
+            self.insert(name, document, key=key)
+        finally:
+            self.history.open = snapshots
+
     def put(self, name: str, document_id: str, value: Mapping[str, Any]) -> None:
         """Write a whole document, in place of the one of that id if there is one.
 
