@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from .mongo import Client
 
-__all__ = ("MotorClient",)
+__all__ = ("OPERATIONS", "MotorClient")
 
-_OPERATIONS = (
+OPERATIONS = (
     "bulk_write",
     "count_documents",
     "create_index",
@@ -157,7 +157,7 @@ def _awaited(name: str) -> Any:
     return operation
 
 
-for _name in _OPERATIONS:
+for _name in OPERATIONS:
     setattr(_Collection, _name, _awaited(_name))
 
 
