@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import entry_import, event_bus, loading, one_get, startup, suites
+from . import documents, entry_import, event_bus, loading, one_get, startup, suites
 from .environments import Environments
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ FIGURES = {
     "one_get": one_get.measure,
     "event_bus": event_bus.measure,
     "loading": loading.measure,
+    "documents": documents.measure,
 }
 
 

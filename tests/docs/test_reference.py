@@ -151,3 +151,11 @@ def test_the_layers_are_those_that_are_enforced() -> None:
     layers = [re.findall(r"\w+", layer) for layer in contract["layers"]]
     page = _page("explanation/architecture.md").partition("<!-- layers -->\n```text\n")[2].partition("```")[0]
     assert layers == [re.findall(r"\w+", line.partition("  ")[0]) for line in page.splitlines()]
+
+
+def test_the_operations_of_collections_are_those_that_there_are() -> None:
+    """The table of the fakes has a row for each operation of a collection, in the order of the alphabet."""
+    from nexus_testing.fakes.documents.motor import OPERATIONS
+
+    rows = re.findall(r"^\| `(\w+)` \| (?:faithful|stricter|refused)", _page("reference/fakes.md"), re.MULTILINE)
+    assert sorted([*OPERATIONS, "aggregate", "find"]) == rows

@@ -835,7 +835,7 @@ async def test_two_transactions_do_not_lose_an_update() -> None:
 
 @pytest.mark.asyncio
 async def test_reads_repeat() -> None:
-    """A transaction sees a key as it was when it first looked, whoever writes it meanwhile."""
+    """A transaction sees a key as it was when it began, whoever writes it meanwhile."""
     db = await bank()
     async with db.transaction() as tx:
         before = await tx.get("accounts.a")
@@ -951,3 +951,98 @@ async def test_a_transaction_is_recorded() -> None:
     await transfer(db, 1)
 
     assert [one.operation for one in db.journal.of(Query)] == ["get", "update", "get", "update", "commit"]
+
+
+@pytest.mark.asyncio
+async def test_a_transaction_sees_one_moment() -> None:
+    """Documents and plain keys are read as they stood at the block's start, also those it looks at later."""
+    db = await bank()
+    await db.set("rate", 1)
+    async with db.transaction() as tx:
+        await db.set("rate", 2)
+        await db.set("fresh", 3)
+        await db.update("accounts.b", {"balance": 77})
+        await db.delete("accounts.a")
+
+        assert await tx.get("rate") == 1
+        assert not await tx.exists("fresh")
+        assert (await tx.get("accounts.b")).balance != 77
+        assert await tx.exists("accounts.a")
+
+    assert await db.get("rate") == 2
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("key", ["rate", "accounts.a"])
+async def test_a_blind_write_conflicts_too(key: str) -> None:
+    """What somebody else wrote since the block began is not overwritten unseen, be it a value or a document."""
+    db = await bank()
+    tx = db.transaction()
+    await tx.__aenter__()
+    await tx.set(key, {"balance": 1})
+    await db.set(key, {"balance": 2})
+
+    with pytest.raises(TransactionError, match=f"wrote '{key}' since it began"):
+        await tx.commit()
+    with pytest.raises(TransactionError, match="since it began"):
+        await tx.__aexit__(None, None, None)
+    assert (await db.get(key)).balance == 2
+
+
+@pytest.mark.asyncio
+async def test_a_transaction_belongs_to_its_task() -> None:
+    """Another task that uses it is told where it was begun."""
+    db = await bank()
+    async with db.transaction() as tx:
+        other = asyncio.create_task(_get(tx, "accounts.a"))
+        with pytest.raises(TransactionError, match="from another task") as caught:
+            await other
+
+    assert "test_database.py" in caught.value.why
+
+
+async def _get(tx: Any, key: str) -> Any:
+    return await tx.get(key)
+
+
+@pytest.mark.asyncio
+async def test_an_ended_transaction_keeps_nothing_of_the_past() -> None:
+    """After the last transaction no earlier value is kept."""
+    db = await bank()
+    async with db.transaction() as tx:
+        await db.set("rate", 2)
+        assert db.keyspace.plain.versions.entries
+        await tx.rollback()
+
+    assert not db.keyspace.plain.versions.entries
+
+
+@pytest.mark.asyncio
+async def test_a_schema_makes_documents_expire() -> None:
+    """`expireAfterSeconds` of an index is followed, by the database's clock; wrong ones are refused."""
+    from datetime import datetime
+
+    db = await connected()
+    index = {"field": "at", "expireAfterSeconds": 60}
+    await db.apply_schema("shop", {"collections": {"carts": {"indexes": [index]}}})
+    await db.set("carts.old", {"at": datetime(2020, 1, 1)})
+    await db.set("carts.new", {"at": datetime(2999, 1, 1)})
+
+    assert await db.list_keys() == ["carts.new"]
+    for wrong in (-1, True, "60", 2**31):
+        with pytest.raises(DataError, match="expireAfterSeconds"):
+            await db.apply_schema("b", {"collections": {"c": {"indexes": [{**index, "expireAfterSeconds": wrong}]}}})
+    compound = {"fields": ["at", "name"], "expireAfterSeconds": 1}
+    with pytest.raises(DataError, match="one field only"):
+        await db.apply_schema("b", {"collections": {"c": {"indexes": [compound]}}})
+
+
+@pytest.mark.asyncio
+async def test_a_collection_does_not_outlive_its_database() -> None:
+    """A collection that a plugin kept answers no more once the database is disconnected."""
+    db = await connected()
+    items = db.collection("items")
+    await db.disconnect()
+
+    with pytest.raises(DataError, match="not connected"):
+        await items.find_one()

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI reads ann
 from ..calls import awaited
 from ..clock import RealClock
 from ..errors import ConfigurationError, DataError
+from ..fakes.documents import DocumentStore
 from ..locations import caller
 from ..records import Journal, Query
 from .context import who
@@ -181,7 +182,7 @@ class MemoryDatabase(DatabaseAdapter):
         self.clock: Clock = clock or RealClock()
         self.journal = journal if journal is not None else Journal()
         self.kernel = kernel
-        self.keyspace = Keyspace(strict=strict)
+        self.keyspace = Keyspace(strict=strict, documents=DocumentStore(self.clock.time, self.check))
 
     # -- connection ----------------------------------------------------------------------------------------------
 

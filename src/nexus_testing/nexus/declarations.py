@@ -198,7 +198,7 @@ class Declarations:
                 plugin = waiting.plugin
                 own = _id_of(waiting.document)
                 if own is None or self._store.find(name, own) is None:
-                    self._store.insert(name, waiting.document, key=f"initial_data.{name}")
+                    self._store.insert_unseen(name, waiting.document, key=f"initial_data.{name}")
                     declared.inserted.append(waiting)
                 del declared.waiting[0]
         except DataError as error:

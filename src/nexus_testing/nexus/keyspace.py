@@ -17,10 +17,41 @@ from .values import copied, key_filter, stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..fakes.documents import Snapshot, Versions
+
 __all__ = ("MISSING", "Keyspace")
 
 MISSING: Any = object()
 """What stands under a key that is not there."""
+
+
+class _Plain(dict[str, Any]):
+    """Values under plain keys, each write of which is noted."""
+
+    def __init__(self, versions: Versions) -> None:
+        super().__init__()
+        self.versions = versions
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.versions.note(key, self.get(key, MISSING))
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self.versions.note(key, self[key])
+        super().__delitem__(key)
+
+    def pop(self, key: str, default: Any = None) -> Any:
+        """Take a value out."""
+        if key not in self:
+            return default
+        value = self[key]
+        del self[key]
+        return value
+
+    def clear(self) -> None:
+        """Take all values out."""
+        for key in list(self):
+            del self[key]
 
 
 class Keyspace:
@@ -31,29 +62,36 @@ class Keyspace:
 
     Args:
         strict: Whether values must be such as BSON knows.
+        documents: Where documents are kept.
     """
 
-    def __init__(self, *, strict: bool = True) -> None:
-        self.plain: dict[str, Any] = {}
-        self.documents = DocumentStore()
+    def __init__(self, *, strict: bool = True, documents: DocumentStore | None = None) -> None:
+        self.documents = documents or DocumentStore()
+        self.plain = _Plain(self.documents.history.versions())
         self.declarations = Declarations(self.documents)
         self._strict = strict
         self._changes: dict[str, Changes] = {}
 
     # -- values --------------------------------------------------------------------------------------------------
 
-    def read(self, key: str) -> Any:
+    def read(self, key: str, snapshot: Snapshot | None = None) -> Any:
         """Return what stands under a key, or MISSING. It is no copy: leave it alone.
 
         Args:
             key: The key.
+            snapshot: A moment to read, instead of this one.
         """
         place = self._place(key)
+        if place is None and snapshot is not None and self.documents.opened:
+            # The collection may have lost its last document since.
+            name, dot, document_id = key.partition(".")
+            place = (name, document_id) if dot else None
         if place is not None:
-            document = self.documents.find(*place)
+            document = self.documents.find(*place, snapshot)
             if document is not None:
                 return document
-        return self.plain.get(key, MISSING)
+        value = self.plain.get(key, MISSING)
+        return value if snapshot is None else self.plain.versions.at(key, snapshot, value)
 
     def taken(self, key: str, value: Any) -> Any:
         """Return a copy of a value, fit to be stored under a key.

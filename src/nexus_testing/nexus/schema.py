@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 __all__ = ("CollectionSchema", "parsed_schema")
 
 _WHOLE = ("collections", "initial_data")
-_INDEX = ("field", "fields", "unique", "sparse")
+_INDEX = ("field", "fields", "unique", "sparse", "expireAfterSeconds")
+
+_MOST_SECONDS = 2**31
+"""MongoDB keeps the seconds of an expiring index in 32 bits."""
 
 _SHAPE = """\
 {"collections": {"items": {"indexes": [{"field": "name", "unique": True}]}},
@@ -143,7 +146,13 @@ class _Parser:
         for option in ("unique", "sparse"):
             if not isinstance(index.get(option, False), bool):
                 raise self._wrong(f"{path}.{option}", f"is {index[option]!r}", "True or False")
-        return Index(tuple(fields), index.get("unique", False), index.get("sparse", False))
+        seconds = index.get("expireAfterSeconds")
+        if seconds is not None:
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < _MOST_SECONDS:
+                raise self._wrong(f"{path}.expireAfterSeconds", f"is {seconds!r}", "seconds, 0 or more, below 2**31")
+            if len(fields) > 1:
+                raise self._wrong(f"{path}.expireAfterSeconds", "is for one field only", '{"field": "created_at", ...}')
+        return Index(tuple(fields), index.get("unique", False), index.get("sparse", False), seconds)
 
     def _documents(self, value: object, path: str) -> tuple[dict[str, Any], ...]:
         if not isinstance(value, list | tuple):

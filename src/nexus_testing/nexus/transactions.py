@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
@@ -10,29 +11,33 @@ from ..errors import TransactionError
 from ..locations import caller
 from .context import who
 from .keyspace import MISSING
-from .values import copied, loaded
+from .values import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
+    from ..fakes.documents import Snapshot
     from ..locations import Location
     from .database import MemoryDatabase
+    from .keyspace import Keyspace
 
 __all__ = ("TransactionContext",)
 
 
 class _View:
-    """What a transaction wrote, on top of what those around it wrote, what it read, and how far it is."""
+    """What a transaction wrote, on top of what those around it wrote, what it sees below, and how far it is."""
 
-    __slots__ = ("begun", "ended", "ended_at", "outer", "reads", "writes")
+    __slots__ = ("begun", "begun_at", "ended", "ended_at", "outer", "snapshot", "task", "writes")
 
     def __init__(self, outer: _View | None) -> None:
         self.outer = outer
         self.writes: ChainMap[str, Any] = outer.writes.new_child() if outer is not None else ChainMap()
-        self.reads: dict[str, Any] = outer.reads if outer is not None else {}
+        self.snapshot: Snapshot | None = outer.snapshot if outer is not None else None
+        self.task: asyncio.Task[Any] | None = None
         self.begun = False
+        self.begun_at: Location | None = None
         self.ended = ""
         self.ended_at: Location | None = None
 
@@ -53,13 +58,31 @@ class _View:
                 fix="Do it before, or begin another one: async with self.db.transaction() as tx:",
                 plugin=who(),
             )
+        if self.task is not asyncio.current_task():
+            raise TransactionError(
+                "A transaction is used from another task than the one that began it.",
+                where=caller(),
+                why=f"it was begun at {self.begun_at}" if self.begun_at else "",
+                fix="Await what it does in the task of its block, or begin a transaction in each task.",
+                plugin=who(),
+            )
         if self.outer is not None:
             self.outer.check()
+
+    def begin(self, keyspace: Keyspace) -> None:
+        """Remember this moment, which is what is seen from now on."""
+        self.begun = True
+        self.begun_at = caller()
+        self.task = asyncio.current_task()
+        if self.outer is None:
+            self.snapshot = keyspace.documents.history.snapshot()
 
     def end(self, how: str) -> None:
         """Remember how it ended, and where."""
         self.ended = how
         self.ended_at = caller()
+        if self.outer is None and self.snapshot is not None:
+            self.snapshot.close()
 
 
 class TransactionContext:
@@ -89,7 +112,7 @@ class TransactionContext:
         self._database.check()
         if self._view.outer is not None:
             self._view.outer.check()
-        self._view.begun = True
+        self._view.begin(self._keyspace)
         return self
 
     async def __aexit__(
@@ -201,7 +224,7 @@ class TransactionContext:
 
         Raises:
             DataError: If one of them cannot be made; then none is.
-            TransactionError: If the transaction is over, or somebody else wrote what it read and wrote.
+            TransactionError: If the transaction is over, or somebody else wrote what it writes.
         """
         await self._commit()
 
@@ -241,17 +264,13 @@ class TransactionContext:
         view = self._view
         if key in view.writes:
             return view.writes[key]
-        if key not in view.reads:
-            value = self._keyspace.read(key)
-            view.reads[key] = value if value is MISSING else copied(value)
-        return view.reads[key]
+        return self._keyspace.read(key, view.snapshot)
 
     def _check_conflicts(self) -> None:
-        reads = self._view.reads
         for key in self._view.writes:
-            if key in reads and self._keyspace.read(key) != reads[key]:
+            if self._keyspace.read(key) != self._keyspace.read(key, self._view.snapshot):
                 raise TransactionError(
-                    f"The transaction cannot be committed: somebody else wrote {key!r} since it was read.",
+                    f"The transaction cannot be committed: somebody else wrote {key!r} since it began.",
                     where=caller(),
                     why="one of the two writes would be lost",
                     fix="Run the transaction again from its start.",

@@ -1,15 +1,18 @@
-"""Collections of documents, held in memory by mongomock, which is imported when the first of them is touched."""
+"""Documents by collection and id, for the framework's own use; collections, for that of plugins."""
 
 from __future__ import annotations
 
-import copy
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import DataError
-from ..locations import caller
+from ...errors import DataError
+from ...locations import caller
+from .history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from .history import Snapshot
 
 __all__ = ("DocumentStore", "Image", "Index")
 
@@ -22,9 +25,12 @@ class Index(NamedTuple):
     fields: tuple[str, ...]
     unique: bool = False
     sparse: bool = False
+    expire_after_seconds: float | None = None
 
     def __str__(self) -> str:
         kind = ("unique" if self.unique else "plain") + (", sparse" if self.sparse else "")
+        if self.expire_after_seconds is not None:
+            kind += f", expiring after {self.expire_after_seconds:g} s"
         return f"{kind} index on {' and '.join(repr(field) for field in self.fields)}"
 
 
@@ -46,13 +52,20 @@ class DocumentStore:
     """Documents by collection and id, behind a Motor-like client. Lives as long as its database.
 
     Reading and writing by id is synchronous; `collection` returns what plugins await.
+
+    Args:
+        now: Returns the seconds since the epoch, by which documents expire.
+        check: Raises if collections must not answer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time, check: Callable[[], None] = lambda: None) -> None:
+        self.history = History()
+        self._now = now
+        self._check = check
         self._motor: Any = None
         self._database: Any = None
-        self._detailed: set[str] = set()
-        self._collections: Any = None
+        self._shelves: Any = None
+        self._view: Any = None
         self._duplicate: type[Exception] = Exception
 
     # -- collections ---------------------------------------------------------------------------------------------
@@ -67,27 +80,30 @@ class DocumentStore:
         if self._motor is not None:
             return
         # Takes longer to import than most tests take to run, so it waits for the first collection.
-        import mongomock
-        from mongomock.store import ServerStore
-        from mongomock_motor import AsyncMongoMockClient
+        from mongomock import DuplicateKeyError
 
-        server: Any = ServerStore()  # type: ignore[no-untyped-call]  # mongomock annotates little
-        client: Any = mongomock.MongoClient(_store=server)
-        self._motor = AsyncMongoMockClient(mock_mongo_client=client)
+        from .mongo import Client, Server
+        from .motor import MotorClient
+        from .view import View
+
+        server = Server(self._now, self.history)
+        client = Client(server)
+        self._motor = MotorClient(client, self._check)
         self._database = client[_DATABASE]
-        self._collections = server[_DATABASE]
-        self._duplicate = mongomock.DuplicateKeyError
+        self._shelves = server[_DATABASE]
+        self._view = View
+        self._duplicate = DuplicateKeyError
 
     def names(self) -> list[str]:
         """Return the collections that hold documents, in the order of their making."""
         if not self.opened:
             return []
         return [
-            name for name in self._collections.list_created_collection_names() if not self._collections[name].is_empty
+            name for name in self._shelves.list_created_collection_names() if not self._shelves.shelf(name).is_empty
         ]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names()
+        return self.opened and isinstance(name, str) and not self._shelves.shelf(name).is_empty
 
     def collection(self, name: str) -> Any:
         """Return a collection with the methods of Motor's.
@@ -111,7 +127,10 @@ class DocumentStore:
         self.open()
         try:
             made: str = self._database[name].create_index(
-                [(field, 1) for field in index.fields], unique=index.unique, sparse=index.sparse
+                [(field, 1) for field in index.fields],
+                unique=index.unique,
+                sparse=index.sparse,
+                expireAfterSeconds=index.expire_after_seconds,
             )
         except Exception as error:
             raise DataError(
@@ -149,14 +168,15 @@ class DocumentStore:
 
     # -- documents -----------------------------------------------------------------------------------------------
 
-    def find(self, name: str, document_id: str) -> dict[str, Any] | None:
+    def find(self, name: str, document_id: str, snapshot: Snapshot | None = None) -> dict[str, Any] | None:
         """Return the document of that id as it was written, or None. It is no copy: leave its values alone.
 
         Args:
             name: The collection's name.
             document_id: Compared as a string, first with each `_id`, then with each `id`.
+            snapshot: A moment to read, instead of this one.
         """
-        found = self._find(name, document_id)
+        found = self._find(name, document_id, snapshot)
         if found is not None and type(found["_id"]) is _KeyId:
             return {key: value for key, value in found.items() if key != "_id"}
         return found
@@ -178,9 +198,26 @@ class DocumentStore:
         if "_id" not in inserted and document_id is not None:
             inserted = {"_id": _KeyId(document_id), **inserted}
         try:
-            self._named(name).insert_one(copy.deepcopy(inserted))
+            self._database[name].insert_one(inserted)
         except Exception as error:
             raise self._refusal(name, key, error) from error
+
+    def insert_unseen(self, name: str, document: Mapping[str, Any], *, key: str) -> None:
+        """Write a new document that is to count as having been there always, for every snapshot too.
+
+        Args:
+            name: The collection's name.
+            document: The document.
+            key: What to call it in a message.
+
+        Raises:
+            DataError: If it cannot be stored, or a unique index forbids it.
+        """
+        snapshots, self.history.open = self.history.open, []
+        try:
+            self.insert(name, document, key=key)
+        finally:
+            self.history.open = snapshots
 
     def put(self, name: str, document_id: str, value: Mapping[str, Any]) -> None:
         """Write a whole document, in place of the one of that id if there is one.
@@ -202,9 +239,9 @@ class DocumentStore:
             raise _other_id(name, document_id, "id", document["id"])
         try:
             if found is None:
-                self._named(name).insert_one(document)
+                self._database[name].insert_one(document)
             else:
-                self._named(name).replace_one({"_id": own}, document)
+                self._database[name].replace(found, document)
         except Exception as error:
             raise self._refusal(name, f"{name}.{document_id}", error) from error
 
@@ -218,7 +255,7 @@ class DocumentStore:
         found = self._find(name, document_id)
         if found is None:
             return False
-        self._database[name].delete_one({"_id": found["_id"]})
+        self._shelves.shelf(name).remove(found)
         return True
 
     def remove_like(self, name: str, document: Mapping[str, Any]) -> None:
@@ -240,29 +277,15 @@ class DocumentStore:
         self.open()
         return [
             str(one["id"] if "id" in one and type(one["_id"]).__name__ == "ObjectId" else one["_id"])
-            for one in self._collections[name].documents
+            for one in self._shelves.shelf(name).documents
         ]
 
-    def _named(self, name: str) -> Any:
-        if name not in self._detailed:
-            # A collection's errors have details only once it was asked for in Motor's way.
-            self.collection(name)
-            self._detailed.add(name)
-        return self._database[name]
-
-    def _find(self, name: str, document_id: str) -> dict[str, Any] | None:
+    def _find(self, name: str, document_id: str, snapshot: Snapshot | None = None) -> dict[str, Any] | None:
         self.open()
-        documents = self._collections[name]
-        found: dict[str, Any] | None = None
-        if document_id in documents:
-            found = documents[document_id]
-        else:
-            for document in documents.documents:
-                if str(document["_id"]) == document_id:
-                    found = document
-                    break
-                if found is None and "id" in document and str(document["id"]) == document_id:
-                    found = document
+        shelf = self._shelves.shelf(name)
+        if snapshot is not None:
+            shelf = self._view(shelf, snapshot)
+        found: dict[str, Any] | None = shelf.named(document_id)
         return found
 
     # -- undoing -------------------------------------------------------------------------------------------------
@@ -274,7 +297,7 @@ class DocumentStore:
             name: The collection's name.
             document_id: The document's id.
         """
-        return Image(name, document_id, copy.deepcopy(self._find(name, document_id)))
+        return Image(name, document_id, self._find(name, document_id))
 
     def images(self, name: str) -> list[Image]:
         """Return what stands under every id of a collection now.
@@ -283,7 +306,7 @@ class DocumentStore:
             name: The collection's name.
         """
         self.open()
-        return [Image(name, str(one["_id"]), copy.deepcopy(one)) for one in self._collections[name].documents]
+        return [Image(name, str(one["_id"]), one) for one in self._shelves.shelf(name).documents]
 
     def restore(self, image: Image) -> None:
         """Put back what stood under an id.
@@ -296,13 +319,8 @@ class DocumentStore:
             self.remove(name, document_id)
             return
         self.open()
-        own = document["_id"]
-        if isinstance(own, dict):
-            from mongomock.helpers import hashdict
-
-            own = hashdict(own)
-        # Into the store itself, since a unique index may hold again only when everything is back.
-        self._collections[name][own] = copy.deepcopy(document)
+        # Into the shelf itself, since a unique index may hold again only when everything is back.
+        self._shelves.shelf(name).put(document)
 
     def restore_all(self, name: str, images: Iterable[Image]) -> None:
         """Make a collection hold what it held, and nothing else.

@@ -1,0 +1,95 @@
+"""What every database answers alike: keys, documents, transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from nexus_testing.errors import DataError, TransactionError
+from nexus_testing.nexus.database import DatabaseAdapter, MemoryDatabase
+
+
+class DatabaseContract:
+    """Tests of a database; a child says which one, in a fixture `db` that is connected and empty."""
+
+    @pytest.mark.asyncio
+    async def test_keys(self, db: DatabaseAdapter) -> None:
+        """A value is written, read as a copy, changed in part, listed and deleted."""
+        given = {"theme": "dark", "sizes": [1]}
+        await db.set("settings:a", given)
+        given["theme"] = "light"
+        await db.update("settings:a", {"lang": "en"})
+
+        assert {"theme": "dark", "sizes": [1], "lang": "en"} == await db.get("settings:a")
+        assert await db.exists("settings:a")
+        assert ["settings:a"] == await db.list_keys("settings:?")
+        await db.delete("settings:a")
+        await db.delete("settings:a")
+        assert 7 == await db.get("settings:a", 7)
+        await db.set("b", None)
+        await db.clear()
+        assert [] == await db.list_keys()
+        assert await db.health_check()
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("value", [{1}, (1,), {1: 2}, 2**63, object(), {"a": [{"b": {2}}]}])
+    async def test_values(self, db: DatabaseAdapter, value: Any) -> None:
+        """What BSON does not know is refused, and nothing is stored."""
+        with pytest.raises(DataError, match="cannot hold"):
+            await db.set("key", value)
+        assert not await db.exists("key")
+
+    @pytest.mark.asyncio
+    async def test_documents(self, db: DatabaseAdapter) -> None:
+        """A collection and keys reach the same documents."""
+        await db.collection("items").insert_one({"_id": "1", "name": "a"})
+        await db.update("items.1", {"name": "b"})
+
+        assert {"_id": "1", "name": "b"} == await db.collection("items").find_one({"name": "b"})
+        assert "b" == (await db.get("items.1")).name
+
+    @pytest.mark.asyncio
+    async def test_a_transaction(self, db: DatabaseAdapter) -> None:
+        """Writes become visible together at the end of the block, or not at all."""
+        await db.collection("items").insert_one({"_id": "1", "n": 1})
+        async with db.transaction() as tx:
+            await tx.set("plain", 1)
+            await tx.update("items.1", {"n": 2})
+            assert 2 == (await tx.get("items.1")).n
+            assert not await db.exists("plain")
+            assert 1 == (await db.get("items.1")).n
+        assert 1 == await db.get("plain")
+
+        tx = db.transaction()
+        async with tx:
+            await tx.set("plain", 9)
+            await tx.rollback()
+        with pytest.raises(TransactionError):
+            await tx.get("plain")
+        assert 1 == await db.get("plain")
+        assert 2 == (await db.get("items.1")).n
+
+    @pytest.mark.asyncio
+    async def test_a_savepoint(self, db: DatabaseAdapter) -> None:
+        """A part of a transaction is rolled back by itself."""
+        async with db.transaction() as tx:
+            await tx.set("a", 1)
+            async with tx.transaction() as part:
+                await part.set("a", 2)
+                await part.rollback()
+            async with tx.transaction() as part:
+                await part.set("b", 3)
+        assert (1, 3) == (await db.get("a"), await db.get("b"))
+
+
+class TestMemoryDatabase(DatabaseContract):
+    """The database in memory."""
+
+    @pytest_asyncio.fixture
+    async def db(self) -> MemoryDatabase:
+        """Return a database that is connected and empty."""
+        db = MemoryDatabase()
+        await db.connect()
+        return db
