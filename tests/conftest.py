@@ -62,6 +62,11 @@ class Repo:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
         (info / "entry_points.txt").write_text(dedent(entry_points), encoding="utf-8")
         (info / "RECORD").write_text(dedent(record), encoding="utf-8")
+        # From Python 3.12 on, a file counts as a distribution's only if it is there.
+        for line in dedent(record).split():
+            file = folder / line.partition(",")[0]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
         self.path(folder)
         return folder
 
