@@ -87,6 +87,24 @@ KINDS: dict[str, Kind] = {
             "a copy of the plugin is installed besides this one",
             "Nothing, if you meant to test the folder; else uninstall the folder's twin.",
         ),
+        Kind(
+            "NX501",
+            _W,
+            "an event that nobody subscribed to, and a subscription alike that nobody published for",
+            "Spell the name alike in both places.",
+        ),
+        Kind(
+            "NX502",
+            _I,
+            "a subscription to a pattern",
+            "Subscribe to each name; the published framework takes the pattern itself for a name.",
+        ),
+        Kind(
+            "NX503",
+            _W,
+            "a plugin replaced a service of another plugin",
+            "Give one of them another name; which of them others get depends on the order of loading.",
+        ),
     )
 }
 """Every id that there is."""

@@ -140,6 +140,8 @@ class EmbeddedBackend:
                 errors.append(error)
 
         await attempt(self.event_bus.drain(self._limits.drain))
+        for finding in self.event_bus.misheard():
+            self._kernel.report(finding)
         await attempt(self._kernel.task_manager.shutdown())
         await attempt(self.event_bus.shutdown())
         if self._lifespan is not None:
