@@ -23,6 +23,8 @@ The tree::
     │   └── TransactionError          a transaction used after its end, or from outside
     ├── EventError                    wrong use of the event bus
     │   └── EventAssertionError       an assertion on events that does not hold (also an AssertionError)
+    ├── ServiceError                  wrong use of the service registry
+    │   └── ServiceAssertionError     an assertion on the calls of a service that does not hold (also an AssertionError)
     ├── ScheduleError                 a schedule that cannot be
     ├── NamespaceError                something else already owns the name `nexus`
     ├── ResultError                   a result file that cannot be read or written
@@ -70,6 +72,8 @@ __all__ = (
     "PluginUnloadError",
     "ResultError",
     "ScheduleError",
+    "ServiceAssertionError",
+    "ServiceError",
     "TransactionError",
     "UnawaitedCall",
     "WebSocketClosed",
@@ -262,6 +266,14 @@ class EventError(NexusTestingError):
 
 class EventAssertionError(EventError, AssertionError):
     """An assertion on events that does not hold."""
+
+
+class ServiceError(NexusTestingError):
+    """Wrong use of the service registry."""
+
+
+class ServiceAssertionError(ServiceError, AssertionError):
+    """An assertion on the calls of a service that does not hold."""
 
 
 class ScheduleError(NexusTestingError):

@@ -162,6 +162,24 @@ KINDS: dict[str, Kind] = {
             "a test overrides a dependency that no route has",
             "Override the very function that a route names in Depends(…).",
         ),
+        Kind(
+            "NX501",
+            _W,
+            "an event that nobody subscribed to, and a subscription alike that nobody published for",
+            "Spell the name alike in both places.",
+        ),
+        Kind(
+            "NX502",
+            _I,
+            "a subscription to a pattern",
+            "Subscribe to each name; the published framework takes the pattern itself for a name.",
+        ),
+        Kind(
+            "NX503",
+            _W,
+            "a plugin replaced a service of another plugin",
+            "Give one of them another name; which of them others get depends on the order of loading.",
+        ),
     )
 }
 """Every id that there is."""

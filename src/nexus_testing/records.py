@@ -27,7 +27,9 @@ __all__ = (
     "Query",
     "Record",
     "Request",
+    "ServiceCall",
     "ServiceLookup",
+    "ServiceRegistered",
 )
 
 
@@ -104,14 +106,40 @@ class Request(NamedTuple):
     begun: int
 
 
+class ServiceRegistered(NamedTuple):
+    """A service was offered. `hidden` says whether a stand-in of the test's keeps others from getting it."""
+
+    seq: int
+    at: float
+    name: str
+    plugin: str | None
+    version: str | None
+    hidden: bool
+
+
 class ServiceLookup(NamedTuple):
-    """A service was asked for."""
+    """A service was asked for. `version` is the range of versions that would do, if one was named."""
 
     seq: int
     at: float
     name: str
     found: bool
     plugin: str | None
+    version: str | None
+
+
+class ServiceCall(NamedTuple):
+    """A service with a spy on it was called. `arguments` are by the names of the parameters."""
+
+    seq: int
+    at: float
+    name: str
+    method: str
+    arguments: Mapping[str, Any]
+    result: Any
+    plugin: str | None
+    duration: float
+    error: BaseException | None
 
 
 class Query(NamedTuple):
@@ -163,9 +191,32 @@ class FindingMade(NamedTuple):
 
 
 Record: TypeAlias = (
-    Published | Delivered | LifecycleStep | Request | ServiceLookup | Query | CacheCall | JobRun | FindingMade
+    Published
+    | Delivered
+    | LifecycleStep
+    | Request
+    | ServiceRegistered
+    | ServiceLookup
+    | ServiceCall
+    | Query
+    | CacheCall
+    | JobRun
+    | FindingMade
 )
-R = TypeVar("R", Published, Delivered, LifecycleStep, Request, ServiceLookup, Query, CacheCall, JobRun, FindingMade)
+R = TypeVar(
+    "R",
+    Published,
+    Delivered,
+    LifecycleStep,
+    Request,
+    ServiceRegistered,
+    ServiceLookup,
+    ServiceCall,
+    Query,
+    CacheCall,
+    JobRun,
+    FindingMade,
+)
 
 
 class Journal:

@@ -44,7 +44,7 @@ def test_parts_are_there_before_the_start() -> None:
     app = create_test_app(config={"cache": {"size": 1}}, services={"mailer": print})
     assert app.config == {"cache": {"size": 1}}
     assert app.service_registry.get("mailer") is print
-    assert ({}, [], [], 1) == (app.plugins, app.routes, app.findings, len(app.journal))
+    assert ({}, [], [], 2) == (app.plugins, app.routes, app.findings, len(app.journal))
     assert app.event_bus.idle
     assert "Nexus" == app.fastapi_app.title
     assert "embedded" == app.backend.name

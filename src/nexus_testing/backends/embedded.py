@@ -145,7 +145,9 @@ class EmbeddedBackend:
             except Exception as error:  # noqa: BLE001 - every step gets its turn; the app raises them together
                 errors.append(error)
 
-        await attempt(self.event_bus.drain(self._limits.drain))
+        await attempt(self.owner.shelter(self.event_bus.drain(self._limits.drain)))
+        for finding in self.event_bus.misheard():
+            self._kernel.report(finding)
         await attempt(self._kernel.task_manager.shutdown())
         await attempt(self.event_bus.shutdown())
         if self._lifespan is not None:

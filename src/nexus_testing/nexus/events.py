@@ -16,6 +16,7 @@ from ..assertions import EventAssertions
 from ..calls import awaited, counted
 from ..clock import RealClock
 from ..errors import DrainTimeout, EventError
+from ..findings import find
 from ..limits import limit
 from ..locations import caller, of_callable, of_exception
 from ..records import Delivered, EventPriority, Journal, Published
@@ -24,13 +25,15 @@ from .context import Activity, activity, who
 from .event import Event, check_publication, copied_data, event_of
 from .handles import Handle
 from .publications import Publication
-from .subscriptions import Subscriptions, check_name, check_subscription, label_of
+from .spellings import misheard
+from .subscriptions import Subscriptions, check_name, check_subscription, is_pattern, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..calls import Call
     from ..clock import Clock
+    from ..findings import Finding
     from .kernel import Kernel
     from .subscriptions import Handler, Subscription
 
@@ -107,6 +110,9 @@ class EventBus(EventAssertions):
         self._subscriptions.add(handler, handle, once=once)
         if kernel is not None:
             kernel.own(handle)
+            if plugin is not None and is_pattern(name):
+                text = f"plugin {plugin!r} subscribed to the pattern {name!r}."
+                kernel.report(find("NX502", text, plugin=plugin, where=handle.where))
         return handle
 
     def unsubscribe(self, event_name: str, handler: Handler) -> Handle:
@@ -140,6 +146,10 @@ class EventBus(EventAssertions):
     def subscriptions(self) -> list[Handle]:
         """The handles of all that is subscribed, by event, in the order of subscription."""
         return self._subscriptions.handles()
+
+    def misheard(self) -> list[Finding]:
+        """Return a finding for each name that was subscribed to and never published, where one alike was unheard."""
+        return list(misheard(self._subscriptions.heard, self.journal))
 
     # -- publishing ----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from .handles import Handle
 
-__all__ = ("Handler", "Subscription", "Subscriptions", "check_name", "check_subscription", "is_pattern", "label_of")
+__all__ = (
+    "Handler",
+    "Subscription",
+    "Subscriptions",
+    "check_name",
+    "check_subscription",
+    "is_pattern",
+    "label_of",
+)
 
 Handler: TypeAlias = Callable[..., Any]
 

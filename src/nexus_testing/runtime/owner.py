@@ -14,6 +14,9 @@ from ..nexus.context import activity
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from ..locations import Location
+    from ..nexus.context import Activity
+
 __all__ = ("Owner",)
 
 T = TypeVar("T")
@@ -26,6 +29,7 @@ class _Job(NamedTuple):
     operation: Callable[[], Awaitable[Any]]
     result: asyncio.Future[Any]
     context: contextvars.Context
+    where: Location | None
 
 
 class Owner:
@@ -47,6 +51,7 @@ class Owner:
         self._pushed: dict[contextvars.ContextVar[Any], object] = {}
         self._closing = False
         self._abandoned = False
+        self._sheltering = False
         self.loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -85,17 +90,21 @@ class Owner:
 
         Raises:
             LoopError: If the running loop is not the owner's.
-            LifecycleError: If the owner was closed.
+            LifecycleError: If the owner was closed, or waits for the event handler that asks.
         """
         __tracebackhide__ = True
         if self.inside:
             return await operation()
         loop = self.bind()
+        doing = activity.get()
+        where = caller() if _in_event(doing) else None
+        if self._sheltering and _in_event(doing):
+            raise _waiting(doing, where)
         if self._closing:
             raise LifecycleError("The app is shut down.", where=caller(), fix="Make a new one: create_test_app().")
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._work(), name=self._name, context=contextvars.Context())
-        job = _Job(operation, loop.create_future(), contextvars.copy_context())
+        job = _Job(operation, loop.create_future(), contextvars.copy_context(), where)
         self._jobs.append(job)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -126,14 +135,25 @@ class Owner:
             waiting: What to wait for.
         """
         task = asyncio.ensure_future(waiting)
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError:
-                if self._abandoned:
-                    task.cancel()
-                    raise
+        self._sheltering = True
+        self._refuse_handlers()
+        try:
+            while not task.done():
+                try:
+                    await asyncio.wait([task])
+                except asyncio.CancelledError:
+                    if self._abandoned:
+                        task.cancel()
+                        raise
+        finally:
+            self._sheltering = False
         return task.result()
+
+    def _refuse_handlers(self) -> None:
+        """Refuse the operations that event handlers wait for, since those are what is waited for here."""
+        for job in [one for one in self._jobs if _in_event(one.context.get(activity))]:
+            self._jobs.remove(job)
+            self._settle(job, _waiting(job.context.get(activity), job.where))
 
     async def close(self) -> None:
         """End the task. Nothing runs in it any more."""
@@ -203,6 +223,21 @@ class Owner:
                 self._pushed[variable] = value
                 variable.set(value)
         activity.set(context.get(activity))
+
+
+def _in_event(doing: Activity | None) -> bool:
+    """Say whether the code of an activity is part of an event that has not come to rest."""
+    return doing is not None and doing.cause is not None and doing.cause.open > 0
+
+
+def _waiting(doing: Activity | None, where: Location | None) -> LifecycleError:
+    return LifecycleError(
+        "The app cannot do this for an event handler now, since it waits for that handler.",
+        where=where,
+        why="another operation, such as an unload, waits until events have come to rest",
+        fix="Do it in the test, or publish the event and drain before the other operation.",
+        plugin=doing.plugin if doing is not None else None,
+    )
 
 
 def _deserted(loop: asyncio.AbstractEventLoop) -> bool:
