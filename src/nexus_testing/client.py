@@ -60,6 +60,7 @@ class ClientParts:
         *,
         roles: Iterable[str] = (),
         permissions: Iterable[str] = (),
+        expires_in: float | None = None,
     ) -> Any:
         """Return a client of the same app in which a user is logged in.
 
@@ -67,14 +68,27 @@ class ClientParts:
             id: The user's id.
             roles: The user's roles.
             permissions: What the user may do.
+            expires_in: For how many seconds of the app's clock; None for the app's `token_lifetime`, else for ever.
         """
-        return self._twin({**self.headers, **self.app.login(id, tuple(roles), tuple(permissions))})
+        return self._as(self.app.login(id, tuple(roles), tuple(permissions), expires_in=expires_in))
+
+    def as_principal(self, name: str) -> Any:
+        """Return a client of the same app in which a ready principal is logged in.
+
+        Args:
+            name: "user", "admin", "service", "anonymous", "expired", "forbidden", or one that the app's config names.
+
+        Raises:
+            AuthError: If there is no such principal.
+        """
+        return self._as(self.app.login_principal(name))
 
     def anonymous(self) -> Any:
         """Return a client of the same app in which nobody is logged in."""
-        return self._twin({key: value for key, value in self.headers.items() if key != "authorization"})
+        return self._as({})
 
-    def _twin(self, headers: Mapping[str, str]) -> Any:
+    def _as(self, login: Mapping[str, str]) -> Any:
+        headers = {key: value for key, value in self.headers.items() if key != "authorization"} | dict(login)
         make: Any = type(self)
         return make(self.app, headers=headers, base_url=str(self.base_url), **self._nexus_options)
 
@@ -198,8 +212,18 @@ if TYPE_CHECKING:
 
         app: Any
 
-        def as_user(self, id: str, *, roles: Iterable[str] = (), permissions: Iterable[str] = ()) -> Client:  # noqa: A002
+        def as_user(
+            self,
+            id: str,  # noqa: A002 - the user's word
+            *,
+            roles: Iterable[str] = (),
+            permissions: Iterable[str] = (),
+            expires_in: float | None = None,
+        ) -> Client:
             """Return a client of the same app in which a user is logged in."""
+
+        def as_principal(self, name: str) -> Client:
+            """Return a client of the same app in which a ready principal is logged in."""
 
         def anonymous(self) -> Client:
             """Return a client of the same app in which nobody is logged in."""

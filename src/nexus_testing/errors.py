@@ -13,6 +13,8 @@ The tree::
     ├── ConsistencyError              what a test says about a plugin cannot be meant so
     ├── LifecycleError                a move that a lifecycle does not have
     │   └── LifecycleAssertionError   an assertion on a life that does not hold (also an AssertionError)
+    ├── AuthError                     a user, a login or a requirement that cannot be
+    ├── PermissionDenied              a plugin did what its manifest does not ask permission for
     ├── LoopError                     an app used on a loop, or by a client, that is not its own
     ├── UnawaitedCall                 a coroutine of ours that nobody awaited
     ├── DrainTimeout                  events that did not come to rest in time
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = (
+    "AuthError",
     "ConfigurationError",
     "ConsistencyError",
     "DataError",
@@ -61,6 +64,7 @@ __all__ = (
     "ManifestError",
     "NamespaceError",
     "NexusTestingError",
+    "PermissionDenied",
     "PluginConfigurationError",
     "PluginDependencyError",
     "PluginError",
@@ -202,6 +206,36 @@ class LifecycleError(NexusTestingError):
 
 class LifecycleAssertionError(LifecycleError, AssertionError):
     """An assertion on a plugin's life that does not hold."""
+
+
+class AuthError(NexusTestingError):
+    """A user, a login or a requirement that cannot be, or a user asked for where there is no request."""
+
+
+class PermissionDenied(NexusTestingError):
+    """A plugin whose code did what its manifest does not ask permission for.
+
+    Args:
+        what: What happened, as one sentence.
+        permission: The permission that is missing.
+        where: File and line of the plugin's code.
+        why: What the manifest says.
+        fix: The line to add.
+        plugin: The plugin's name.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        permission: str,
+        where: object = None,
+        why: str = "",
+        fix: str = "",
+        plugin: str | None = None,
+    ) -> None:
+        self.permission = permission
+        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
 
 
 class LoopError(NexusTestingError):

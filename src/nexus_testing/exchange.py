@@ -25,8 +25,19 @@ class Served(Protocol):
         """Wait for the events that a request led to."""
         ...
 
-    def login(self, id: str, roles: Sequence[str], permissions: Sequence[str]) -> dict[str, str]:  # noqa: A002
+    def login(
+        self,
+        id: str,  # noqa: A002 - the user's word
+        roles: Sequence[str],
+        permissions: Sequence[str],
+        *,
+        expires_in: float | None,
+    ) -> dict[str, str]:
         """Return the headers of a user's requests."""
+        ...
+
+    def login_principal(self, name: str) -> dict[str, str]:
+        """Return the headers of a ready principal's requests."""
         ...
 
 

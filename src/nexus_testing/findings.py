@@ -180,6 +180,31 @@ KINDS: dict[str, Kind] = {
             "a plugin replaced a service of another plugin",
             "Give one of them another name; which of them others get depends on the order of loading.",
         ),
+        Kind("NX601", _W, "two routes of the plugin have one path", "Take one away, or change its path."),
+        Kind(
+            "NX602",
+            _W,
+            "a route of the plugin that another one, which comes first, takes all requests from",
+            "Put the narrower path before the wider one.",
+        ),
+        Kind(
+            "NX603",
+            _W,
+            "a route that repeats the prefix that its plugin is mounted at",
+            "Leave the plugin's prefix out of the path; the runtime puts it before every route.",
+        ),
+        Kind(
+            "NX604",
+            _W,
+            "a route that was registered before the requirement was laid around its function",
+            "Put @require_permission or @require_role below the route's own decorator.",
+        ),
+        Kind(
+            "NX611",
+            _I,
+            "a permission that the plugin declares and did not use",
+            "Take it out of the manifest, if no test needs it.",
+        ),
     )
 }
 """Every id that there is."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .findings import Finding
     from .nexus.database import MemoryDatabase
     from .nexus.events import EventBus
+    from .nexus.permissions import PermissionUse
     from .nexus.services import ServiceRegistry
     from .records import Journal
     from .runtime.routes import Mounted
@@ -116,6 +117,25 @@ class Parts:
         """
         return self._backend.url(plugin, path)
 
+    def openapi(self, plugin: str | None = None) -> dict[str, Any]:
+        """Return the OpenAPI document of the whole app or of one plugin.
+
+        Args:
+            plugin: The plugin's name: only its paths, and the schemas that they use.
+
+        Raises:
+            LifecycleError: If the plugin is not loaded.
+        """
+        return self._backend.openapi(plugin)
+
+    def permissions_used(self, plugin: str) -> PermissionUse:
+        """Return which permissions a plugin's manifest declares, and which the plugin used, did not use and was denied.
+
+        Args:
+            plugin: The plugin's name; it may be unloaded.
+        """
+        return self._backend.permissions_used(plugin)
+
     @contextmanager
     def override(self, dependency: Callable[..., Any], value: Any) -> Iterator[None]:
         """Let a dependency of any route give something else, for the length of a ``with`` block.
@@ -145,12 +165,34 @@ class Parts:
         __tracebackhide__ = True
         await self._backend.settle()
 
-    def login(self, id: str, roles: Sequence[str] = (), permissions: Sequence[str] = ()) -> dict[str, str]:  # noqa: A002
+    def login(
+        self,
+        id: str,  # noqa: A002 - the user's word
+        roles: Sequence[str] = (),
+        permissions: Sequence[str] = (),
+        *,
+        expires_in: float | None = None,
+    ) -> dict[str, str]:
         """Log a user in and return the headers of the user's requests.
 
         Args:
             id: The user's id.
             roles: The user's roles.
             permissions: What the user may do.
+            expires_in: For how many seconds of the app's clock; None for the app's `token_lifetime`, else for ever.
+
+        Raises:
+            AuthError: If that is no number of seconds.
         """
-        return self._backend.login(id, tuple(roles), tuple(permissions))
+        return self._backend.login(id, tuple(roles), tuple(permissions), expires_in)
+
+    def login_principal(self, name: str) -> dict[str, str]:
+        """Log a ready principal in and return the headers of the principal's requests.
+
+        Args:
+            name: "user", "admin", "service", "anonymous", "expired", "forbidden", or one that the app's config names.
+
+        Raises:
+            AuthError: If there is no such principal.
+        """
+        return self._backend.login_principal(name)

@@ -26,6 +26,7 @@ __all__ = (
     "Published",
     "Query",
     "Record",
+    "Refused",
     "Request",
     "ServiceCall",
     "ServiceLookup",
@@ -182,6 +183,16 @@ class JobRun(NamedTuple):
     caused_by: int | None
 
 
+class Refused(NamedTuple):
+    """A plugin was refused something that its manifest does not ask permission for."""
+
+    seq: int
+    at: float
+    plugin: str
+    permission: str
+    where: Location | None
+
+
 class FindingMade(NamedTuple):
     """Something was found that does not stop the test by itself."""
 
@@ -201,6 +212,7 @@ Record: TypeAlias = (
     | Query
     | CacheCall
     | JobRun
+    | Refused
     | FindingMade
 )
 R = TypeVar(
@@ -215,6 +227,7 @@ R = TypeVar(
     Query,
     CacheCall,
     JobRun,
+    Refused,
     FindingMade,
 )
 

@@ -232,6 +232,8 @@ async def test_a_websocket(app: App) -> None:
 @pytest.mark.asyncio
 async def test_a_websocket_that_is_refused(app: App) -> None:
     """A refusal has the status and the body that production answers with."""
+    if not hasattr(WebSocket, "send_denial_response"):
+        pytest.skip("this version of Starlette can only close")
     with pytest.raises(WebSocketRejected, match="with status 401") as refused:
         async with app.client().websocket("/api/web/closed"):
             pass

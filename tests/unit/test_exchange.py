@@ -31,9 +31,20 @@ class Served:
         """Count."""
         self.settled += 1
 
-    def login(self, id: str, roles: Sequence[str], permissions: Sequence[str]) -> dict[str, str]:  # noqa: A002
+    def login(
+        self,
+        id: str,  # noqa: A002 - the protocol's word
+        roles: Sequence[str],
+        permissions: Sequence[str],
+        *,
+        expires_in: float | None,
+    ) -> dict[str, str]:
         """Return the header of a user."""
         return {"Authorization": f"{id} {roles} {permissions}"}
+
+    def login_principal(self, name: str) -> dict[str, str]:
+        """Return the header of a ready principal."""
+        return {"Authorization": name}
 
 
 def client_of(answer: Answer, **options: Any) -> Client:

@@ -9,13 +9,14 @@ from fastapi import FastAPI, HTTPException
 from starlette.responses import JSONResponse
 
 from .. import nexus as nexus_package
-from ..nexus.auth import principal
 from ..nexus.context import enter_kernel, leave_kernel
 from ..nexus.kernel import Kernel
 from ..nexus.manager import PluginManager
+from ..nexus.users import principal
 from ..runtime.host import Host
 from ..runtime.owner import Owner
 from ..runtime.requests import Entry
+from ..runtime.routes import openapi_of
 from .protocol import Limits
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..findings import Finding
     from ..locations import Location
+    from ..nexus.permissions import PermissionUse
     from ..runtime.routes import Mounted
     from ..runtime.stand_ins import StandIn
 
@@ -64,6 +66,10 @@ async def _refuse_websocket(socket: WebSocket, error: HTTPException) -> None:
 
 async def _unhandled(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the signature is Starlette's
     return _error_body(500, "Internal server error", request.url.path)
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token is not None else {}
 
 
 class EmbeddedBackend:
@@ -203,9 +209,19 @@ class EmbeddedBackend:
         if not self.event_bus.idle:
             await self.event_bus.settle(self._limits.drain)
 
-    def login(self, id: str, roles: tuple[str, ...], permissions: tuple[str, ...]) -> dict[str, str]:  # noqa: A002
+    def login(
+        self,
+        id: str,  # noqa: A002 - the user's word
+        roles: tuple[str, ...],
+        permissions: tuple[str, ...],
+        expires_in: float | None,
+    ) -> dict[str, str]:
         """Return the headers of a user's requests."""
-        return {"Authorization": f"Bearer {self._kernel.auth.login(principal(id, roles, permissions))}"}
+        return _headers(self._kernel.auth.login(principal(id, roles, permissions), expires_in))
+
+    def login_principal(self, name: str) -> dict[str, str]:
+        """Return the headers of a ready principal's requests."""
+        return _headers(self._kernel.auth.login_principal(name))
 
     def mounted(self) -> list[Mounted]:
         """Return the routes of all plugins."""
@@ -214,6 +230,16 @@ class EmbeddedBackend:
     def url(self, plugin: str, path: str) -> str:
         """Return the path at which a plugin's route is mounted."""
         return self.host.prefix_of(plugin) + "/" + path.lstrip("/")
+
+    def openapi(self, plugin: str | None) -> dict[str, Any]:
+        """Return the OpenAPI document of the app or of one plugin."""
+        if plugin is None:
+            return self.fastapi_app.openapi()
+        return openapi_of(self.fastapi_app, self.host.record_of(plugin))
+
+    def permissions_used(self, plugin: str) -> PermissionUse:
+        """Return what a plugin's manifest asks for, against what the plugin did."""
+        return self._kernel.permissions.use_of(plugin)
 
     def start_with(self, start: Callable[[], Awaitable[None]]) -> None:
         """Say what starts the app when an author's fixture initialises a plugin before anything else did."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..findings import Finding
     from ..locations import Location
+    from ..nexus.permissions import PermissionUse
     from ..records import Journal
     from ..runtime.owner import Owner
     from ..runtime.routes import Mounted
@@ -105,8 +106,18 @@ class Backend(Protocol):
         """Wait for the events published so far and what they lead to."""
         ...
 
-    def login(self, id: str, roles: tuple[str, ...], permissions: tuple[str, ...]) -> dict[str, str]:  # noqa: A002
+    def login(
+        self,
+        id: str,  # noqa: A002 - the user's word
+        roles: tuple[str, ...],
+        permissions: tuple[str, ...],
+        expires_in: float | None,
+    ) -> dict[str, str]:
         """Return the headers of a user's requests."""
+        ...
+
+    def login_principal(self, name: str) -> dict[str, str]:
+        """Return the headers of a ready principal's requests."""
         ...
 
     def mounted(self) -> list[Mounted]:
@@ -115,6 +126,14 @@ class Backend(Protocol):
 
     def url(self, plugin: str, path: str) -> str:
         """Return the path at which a plugin's route is mounted."""
+        ...
+
+    def openapi(self, plugin: str | None) -> dict[str, Any]:
+        """Return the OpenAPI document of the app or of one plugin."""
+        ...
+
+    def permissions_used(self, plugin: str) -> PermissionUse:
+        """Return what a plugin's manifest asks for, against what the plugin did."""
         ...
 
     def start_with(self, start: Callable[[], Awaitable[None]]) -> None:

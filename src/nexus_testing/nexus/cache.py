@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ..clock import Clock
+    from .permissions import Permissions
 
 __all__ = ("CacheManager", "CacheStatistics", "CacheTTL", "PluginCache", "cache")
 
@@ -60,12 +61,16 @@ class CacheManager:
         journal: Where calls are recorded.
     """
 
+    guard: Permissions | None = None
+    """Who says what plugins may do, once there is one that may not do everything."""
+
     def __init__(self, *, clock: Clock | None = None, journal: Journal | None = None) -> None:
         self.journal = journal if journal is not None else Journal()
         self._clock: Clock = clock or RealClock()
         self._spaces: dict[str | None, CacheSpace] = {}
         self._views: dict[str, PluginCache] = {}
         self._plugin: str | None = None
+        self._root: CacheManager = self
 
     def for_plugin(self, name: str) -> PluginCache:
         """Return the cache as one plugin sees it, whoever asks.
@@ -75,7 +80,7 @@ class CacheManager:
         """
         view = self._views.get(name)
         if view is None:
-            view = PluginCache(name, clock=self._clock, journal=self.journal, spaces=self._spaces, views=self._views)
+            view = PluginCache(name, self._root, clock=self._clock, spaces=self._spaces, views=self._views)
             self._views[name] = view
         return view
 
@@ -240,6 +245,8 @@ class CacheManager:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _space(self) -> CacheSpace:
+        if self._root.guard is not None:
+            self._root.guard.check("cache")
         plugin = self._plugin or who()
         space = self._spaces.get(plugin)
         if space is None:
@@ -285,8 +292,8 @@ class PluginCache(CacheManager):
 
     Args:
         plugin: The plugin's name.
+        root: The app's cache.
         clock: What time it is.
-        journal: Where calls are recorded.
         spaces: The entries of all plugins.
         views: What all plugins see.
     """
@@ -294,13 +301,14 @@ class PluginCache(CacheManager):
     def __init__(
         self,
         plugin: str,
+        root: CacheManager,
         *,
         clock: Clock,
-        journal: Journal,
         spaces: dict[str | None, CacheSpace],
         views: dict[str, PluginCache],
     ) -> None:
-        super().__init__(clock=clock, journal=journal)
+        super().__init__(clock=clock, journal=root.journal)
+        self._root = root
         self._spaces = spaces
         self._views = views
         self._plugin = plugin

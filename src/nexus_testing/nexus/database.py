@@ -16,6 +16,7 @@ from ..fakes.documents import DocumentStore
 from ..locations import caller
 from ..records import Journal, Query
 from .context import who
+from .guarded import GuardedCollection
 from .keyspace import MISSING, Keyspace
 from .transactions import TransactionContext
 from .values import loaded
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from .changes import Changes
     from .kernel import Kernel
+    from .permissions import Permissions
 
 __all__ = ("DatabaseAdapter", "MemoryDatabase", "Question", "get_db")
 
@@ -184,6 +186,9 @@ class MemoryDatabase(DatabaseAdapter):
         self.kernel = kernel
         self.keyspace = Keyspace(strict=strict, documents=DocumentStore(self.clock.time, self.check))
 
+    guard: Permissions | None = None
+    """Who says what plugins may do, once there is one that may not do everything."""
+
     # -- connection ----------------------------------------------------------------------------------------------
 
     @awaited
@@ -232,7 +237,12 @@ class MemoryDatabase(DatabaseAdapter):
         Args:
             operation: What is asked.
             key: The key that it is about.
+
+        Raises:
+            PermissionDenied: If the plugin whose code asks may not.
         """
+        if self.guard is not None:
+            self.guard.check_query(operation)
         return Question(self, operation, key)
 
     # -- keys ----------------------------------------------------------------------------------------------------
@@ -344,7 +354,7 @@ class MemoryDatabase(DatabaseAdapter):
                 duration=time.perf_counter() - started,
             )
         )
-        return collection
+        return collection if self.guard is None else GuardedCollection(collection, self.guard)
 
     def transaction(self) -> TransactionContext:
         """Return a transaction, to be entered by `async with`: its writes become visible together, or not at all."""

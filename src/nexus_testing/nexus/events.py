@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from ..findings import Finding
     from .kernel import Kernel
+    from .permissions import Permissions
     from .subscriptions import Handler, Subscription
 
 __all__ = ("EventBus",)
@@ -50,6 +51,9 @@ class EventBus(EventAssertions):
         clock: What time stamps come from.
         kernel: The app that it belongs to, if any.
     """
+
+    guard: Permissions | None = None
+    """Who says what plugins may do, once there is one that may not do everything."""
 
     def __init__(
         self, journal: Journal | None = None, clock: Clock | None = None, kernel: Kernel | None = None
@@ -102,6 +106,8 @@ class EventBus(EventAssertions):
         return self._subscribe(event_name, handler, once=True)
 
     def _subscribe(self, name: str, handler: Handler, *, once: bool) -> Handle:
+        if self.guard is not None:
+            self.guard.check("events.subscribe")
         plugin = who()
         kernel = self._kernel
         if plugin is None and kernel is not None:
@@ -189,7 +195,7 @@ class EventBus(EventAssertions):
         """Queue an event, from code that cannot await. The arguments are those of `publish`."""
         self._publish(event_name, data, priority, source, correlation_id)
 
-    def _publish(
+    def _publish(  # noqa: C901 - the busiest way there is stays in one function
         self,
         name: str,
         data: Mapping[str, Any] | None,
@@ -205,6 +211,8 @@ class EventBus(EventAssertions):
         for key in data:
             if type(key) is not str:
                 check_publication(name, data, priority)
+        if self.guard is not None:
+            self.guard.check("events.publish")
         data = copied_data(name, data)
         doing = activity.get()
         plugin = cause = caused_by = None

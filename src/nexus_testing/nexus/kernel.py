@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..clock import RealClock
 from ..findings import allowed
 from ..records import FindingMade, Journal
-from .auth import Authentication
 from .cache import CacheManager
 from .database import MemoryDatabase
 from .events import EventBus
+from .permissions import Permissions
 from .services import ServiceRegistry
 from .tasks import TaskManager
+from .users import Authentication
 
 if TYPE_CHECKING:
     import asyncio
@@ -58,6 +59,7 @@ class Kernel:
         self.db = MemoryDatabase(self.config.get("database"), clock=self.clock, journal=self.journal, kernel=self)
         self.cache_manager = CacheManager(clock=self.clock, journal=self.journal)
         self.task_manager = TaskManager(self)
+        self.permissions = Permissions(self)
         self.auth = Authentication(self)
         self.lifecycle: Lifecycle | None = None
         self.held: tuple[str, asyncio.Future[None]] | None = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..clock import Clock
     from .kernel import Kernel
+    from .permissions import Permissions
 
 __all__ = ("ServiceRegistry",)
 
@@ -56,6 +57,9 @@ class ServiceRegistry:
         kernel: The app that it belongs to, if any.
     """
 
+    guard: Permissions | None = None
+    """Who says what plugins may do, once there is one that may not do everything."""
+
     def __init__(
         self, journal: Journal | None = None, clock: Clock | None = None, kernel: Kernel | None = None
     ) -> None:
@@ -89,6 +93,8 @@ class ServiceRegistry:
         if interface is not None:
             check_interface(name, service, interface)
         _check_version(name, version)
+        if self.guard is not None:
+            self.guard.check("services.register")
         hidden = self._stand_ins.get(name)
         if interface is not None and hidden:
             for stand_in in hidden:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .kernel import Kernel
+    from .permissions import Permissions
 
 __all__ = ("BackgroundTask", "Schedule", "TaskManager")
 
@@ -103,6 +104,9 @@ class TaskManager:
         kernel: The app that it belongs to.
     """
 
+    guard: Permissions | None = None
+    """Who says what plugins may do, once there is one that may not do everything."""
+
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._entries: list[_Entry] = []
@@ -122,7 +126,10 @@ class TaskManager:
 
         Raises:
             ScheduleError: If it is no task, or the plugin has one of that name already.
+            PermissionDenied: If the plugin whose code asks may not.
         """
+        if self.guard is not None:
+            self.guard.check("tasks")
         if not isinstance(task, BackgroundTask):
             raise ScheduleError(
                 f"{task!r} is no background task.",

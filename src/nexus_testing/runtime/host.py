@@ -309,6 +309,9 @@ class Host:
         if other is not None and other is not plugin:
             raise identity.refuse_second(plugin, other)
         plugin.fix_name()
+        if plugin.manifest is not None and plugin.manifest.name != plugin.name:
+            permissions = plugin.manifest.permissions
+            self._kernel.permissions.declare(plugin.name, permissions, plugin.site and plugin.site.manifest)
         self._life.loaded[plugin.name] = plugin
         for finding in (*(finder.findings(plugin.folder) if plugin.folder else ()), *identity.findings_of(plugin)):
             self._kernel.report(finding)

@@ -289,6 +289,9 @@ class Life:
             # What is registered under the name belongs to the other one that has it.
             return
         await self._kernel.task_manager.stop(plugin.name)
+        if not failed:
+            for finding in self._kernel.permissions.findings_of(plugin.name):
+                self._kernel.report(finding)
         left = self._kernel.owned_by(plugin.name)
         if left and not failed:
             for handle in left:

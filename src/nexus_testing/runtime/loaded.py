@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from starlette.types import ASGIApp
+
     from ..errors import PluginLoadError
     from ..manifest import Manifest
     from ..nexus.changes import Changes
     from ..nexus.handles import Handle
     from .discovery import Site
+    from .routes import Mounted
 
 __all__ = ("RECORD", "Loaded", "own_method")
 
@@ -41,6 +44,8 @@ class Loaded:
         self.host: Any = None
         self.state = State.NEW
         self.routes: list[Any] = []
+        self.mounted: list[Mounted] = []
+        self.stack: ASGIApp | None = None
         self.changes: Changes | None = None
         self.given: Mapping[str, Any] = {}
         self.by_author = False

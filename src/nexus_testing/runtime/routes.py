@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fastapi.routing
 from fastapi import APIRouter
+from fastapi.openapi.utils import get_openapi
 
-from ..errors import PluginLoadError
+from ..errors import PermissionDenied, PluginLoadError
+from ..findings import find
 from ..locations import of_callable, of_exception
+from ..nexus.requirements import UNCHECKED
+from .middleware import stack_of, wrap
+from .paths import clashes, pattern_of
 from .placing import include
 
 # Newer versions of FastAPI keep what is included as one entry, and list its routes by this function.
@@ -19,9 +24,11 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from ..findings import Finding
+    from ..nexus.kernel import Kernel
     from .loaded import Loaded
 
-__all__ = ("Mounted", "contexts", "listed", "mount", "prefix_of", "unmount")
+__all__ = ("Mounted", "contexts", "findings_of", "listed", "mount", "openapi_of", "prefix_of", "unmount")
 
 
 class Mounted(NamedTuple):
@@ -79,7 +86,9 @@ def _routers_of(plugin: Loaded) -> list[APIRouter]:
 
 
 def mount(app: FastAPI, plugin: Loaded, others: list[Loaded]) -> None:
-    """Include a plugin's routers in the app, under its prefix.
+    """Include a plugin's routers in the app, under its prefix, behind its rate limit and its middleware.
+
+    The routers themselves stay as they are.
 
     Args:
         app: The app.
@@ -87,48 +96,128 @@ def mount(app: FastAPI, plugin: Loaded, others: list[Loaded]) -> None:
         others: The plugins whose routes are there already.
 
     Raises:
-        PluginLoadError: If the plugin does not give routers, or one of its paths is taken.
+        PluginLoadError: If the plugin does not give routers or middleware, or one of its paths is taken.
     """
+    kernel: Kernel = app.state.nexus
+    kernel.permissions.activated(plugin.name)
     routers = _routers_of(plugin)
     if not routers:
         return
+    _ask(plugin, kernel)
     prefix = prefix_of(plugin)
-    before = len(app.router.routes)
+    prefixes = ["" if _carries(router, plugin, prefix) else prefix for router in routers]
+    mounted = [
+        route
+        for router, before in zip(routers, prefixes, strict=True)
+        for route in listed(router.routes, plugin.name, before)
+    ]
+    _refuse_taken(plugin, mounted, others)
+    if plugin.stack is None:
+        plugin.stack = stack_of(plugin, kernel)
+    plugin.routes = _included(app, plugin, routers, prefixes)
+    plugin.mounted = mounted
+    if plugin.stack is not None:
+        for route in plugin.routes:
+            wrap(route, plugin.stack, plugin.name)
+    app.openapi_schema = None
+    for finding in findings_of(plugin, routers, prefix):
+        kernel.report(finding)
+
+
+def _ask(plugin: Loaded, kernel: Kernel) -> None:
     try:
-        for router in routers:
-            include(app, router, prefix)
-    except Exception as error:
-        _drop(app, app.router.routes[before:])
+        kernel.permissions.require("api.register", plugin.name, of_callable(plugin.instance.get_api_routes))
+    except PermissionDenied as error:
         raise PluginLoadError(
-            f"{plugin.label.capitalize()}: its routes cannot be mounted at {prefix!r}: {error}",
+            error.what, stage="Active", where=error.where, why=error.why, fix=error.fix, plugin=plugin.name
+        ) from error
+
+
+def _carries(router: APIRouter, plugin: Loaded, prefix: str) -> bool:
+    """Say whether a router's own prefix is the whole of where its plugin is mounted, or more."""
+    own = router.prefix + "/"
+    return bool(prefix) and own.startswith((f"{prefix}/", f"/api/{plugin.name}/"))
+
+
+def _included(app: FastAPI, plugin: Loaded, routers: list[APIRouter], prefixes: list[str]) -> list[Any]:
+    router = app.router
+    before = len(router.routes)
+    # What a router starts with its app would stay with the app for ever, and an app that is up starts nothing.
+    lifespan, started, ended = router.lifespan_context, list(router.on_startup), list(router.on_shutdown)
+    try:
+        for one, prefix in zip(routers, prefixes, strict=True):
+            include(app, one, prefix)
+    except Exception as error:
+        _drop(app, router.routes[before:])
+        raise PluginLoadError(
+            f"{plugin.label.capitalize()}: its routes cannot be mounted at {prefix_of(plugin)!r}: {error}",
             stage="Active",
             where=of_callable(plugin.instance.get_api_routes),
             fix="Give each route a path that starts with '/', and the manifest an api.prefix that starts with '/'.",
             plugin=plugin.name,
         ) from error
-    plugin.routes = list(app.router.routes[before:])
-    _refuse_taken(app, plugin, others)
-    app.openapi_schema = None
+    finally:
+        router.lifespan_context, router.on_startup[:], router.on_shutdown[:] = lifespan, started, ended
+    return list(router.routes[before:])
 
 
-def _refuse_taken(app: FastAPI, plugin: Loaded, others: list[Loaded]) -> None:
-    if not others:
-        return
-    taken = {
-        (route.method, route.path): (other.name, route.endpoint)
-        for other in others
-        for route in listed(other.routes, other.name)
-    }
-    for route in listed(plugin.routes, plugin.name):
-        found = taken.get((route.method, route.path))
-        if found is not None:
-            unmount(app, plugin)
-            raise PluginLoadError(
-                f"{plugin.label.capitalize()} and plugin {found[0]!r} both have {route.method} {route.path}.",
-                stage="Active",
-                where=f"{of_callable(route.endpoint)}\n{of_callable(found[1])}",
-                fix="Change one of the paths, or one manifest's api.prefix.",
+def _refuse_taken(plugin: Loaded, mounted: list[Mounted], others: list[Loaded]) -> None:
+    own = {(route.method, pattern_of(route.path)): route for route in mounted}
+    for other in others:
+        for taken in other.mounted:
+            route = own.get((taken.method, pattern_of(taken.path)))
+            if route is not None:
+                raise PluginLoadError(
+                    f"{plugin.label.capitalize()} and plugin {other.name!r} both have {route.method} {route.path}.",
+                    stage="Active",
+                    where=f"{of_callable(route.endpoint)}\n{of_callable(taken.endpoint)}",
+                    fix="Change one of the paths, or one manifest's api.prefix.",
+                    plugin=plugin.name,
+                )
+
+
+def findings_of(plugin: Loaded, routers: list[APIRouter], prefix: str) -> Iterator[Finding]:
+    """Return what stands out about a plugin's routes.
+
+    Args:
+        plugin: The plugin, with its routes.
+        routers: What it gave.
+        prefix: Where it is mounted.
+    """
+    routes = plugin.mounted
+    for clash in clashes(tuple((route.method, route.path) for route in routes)):
+        first, second = routes[clash.first], routes[clash.second]
+        yield find(
+            "NX601" if clash.same else "NX602",
+            f"{plugin.label}: {second.method} {second.path} gets no request, since {first.path} at "
+            f"{of_callable(first.endpoint)} comes first.",
+            plugin=plugin.name,
+            where=of_callable(second.endpoint),
+        )
+    for router in routers:
+        if _carries(router, plugin, prefix):
+            yield find(
+                "NX603",
+                f"{plugin.label}: the prefix {router.prefix!r} of a router is all of where the plugin is mounted; it "
+                "was put there once.",
                 plugin=plugin.name,
+                where=of_callable(plugin.instance.get_api_routes),
+            )
+    for route in routes:
+        if prefix and f"{route.path}/".startswith(f"{prefix}{prefix}/"):
+            yield find(
+                "NX603",
+                f"{plugin.label}: {route.method} {route.path} has the plugin's prefix twice.",
+                plugin=plugin.name,
+                where=of_callable(route.endpoint),
+            )
+        unchecked = getattr(route.endpoint, UNCHECKED, None)
+        if unchecked is not None:
+            yield find(
+                "NX604",
+                f"{plugin.label}: {route.method} {route.path} lets everybody in, though {unchecked}() stands over it.",
+                plugin=plugin.name,
+                where=of_callable(route.endpoint),
             )
 
 
@@ -141,8 +230,23 @@ def unmount(app: FastAPI, plugin: Loaded) -> None:
     """
     if plugin.routes:
         _drop(app, plugin.routes)
-        plugin.routes = []
+        plugin.routes, plugin.mounted = [], []
         app.openapi_schema = None
+
+
+def openapi_of(app: FastAPI, plugin: Loaded) -> dict[str, Any]:
+    """Return the OpenAPI document of one plugin: its paths, and the schemas that they use.
+
+    Args:
+        app: The app.
+        plugin: The plugin.
+    """
+    return get_openapi(
+        title=getattr(plugin.manifest, "display_name", "") or plugin.name,
+        version=str(plugin.instance.version),
+        routes=plugin.routes,
+        separate_input_output_schemas=app.separate_input_output_schemas,
+    )
 
 
 def _drop(app: FastAPI, routes: list[Any]) -> None:
@@ -162,12 +266,13 @@ def contexts(routes: Iterable[Any]) -> Iterable[Any]:
     return _iter_route_contexts(routes) if _iter_route_contexts is not None else routes
 
 
-def listed(routes: list[Any], plugin: str | None) -> Iterator[Mounted]:
-    """List what an app or a plugin has mounted, one entry a method.
+def listed(routes: list[Any], plugin: str | None, prefix: str = "") -> Iterator[Mounted]:
+    """List what an app, a plugin or a router has, one entry a method.
 
     Args:
         routes: Entries of a router's `routes`.
         plugin: The name of the plugin that they belong to.
+        prefix: What stands before their paths.
     """
     for route in contexts(routes):
         path = getattr(route, "path", None)
@@ -177,6 +282,6 @@ def listed(routes: list[Any], plugin: str | None) -> Iterator[Mounted]:
         endpoint = getattr(route, "endpoint", None)
         if methods:
             for method in sorted(methods):
-                yield Mounted(method, path, endpoint, plugin)
+                yield Mounted(method, prefix + path, endpoint, plugin)
         elif endpoint is not None:
-            yield Mounted("WEBSOCKET", path, endpoint, plugin)
+            yield Mounted("WEBSOCKET", prefix + path, endpoint, plugin)

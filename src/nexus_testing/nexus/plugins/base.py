@@ -143,6 +143,13 @@ class BasePlugin(LifecycleSteps, metaclass=PluginType):
         """Return the plugin's routers."""
         return []
 
+    def get_middleware(self) -> list[Any]:
+        """Return what stands before the plugin's own routes, the outermost first.
+
+        Each is an ASGI middleware class, such a class and a dict of options, or starlette's `Middleware`.
+        """
+        return []
+
     def get_database_schema(self) -> dict[str, Any]:
         """Return the plugin's collections, their indexes and initial data."""
         return {}
