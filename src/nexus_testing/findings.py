@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from .locations import Location
 
-__all__ = ("KINDS", "Finding", "Kind", "Severity", "allow", "allowed", "find")
+__all__ = ("KINDS", "Finding", "Kind", "Refuted", "Severity", "allow", "allowed", "find")
 
 
 class Severity(enum.Enum):
@@ -45,6 +45,14 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         place = f" ({self.where})" if self.where else ""
         return f"{self.id} {self.severity.value}: {self.text}{place}\n  fix: {self.fix}"
+
+
+class Refuted(NamedTuple):
+    """What an app shows to be none, though another app, which ran less of the plugin, may have found it."""
+
+    id: str
+    plugin: str | None
+    text: str
 
 
 _E = Severity.ERROR

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from .backends import Backend
-    from .findings import Finding
+    from .findings import Finding, Refuted
     from .nexus.database import MemoryDatabase
     from .nexus.events import EventBus
     from .nexus.permissions import PermissionUse
@@ -79,6 +79,11 @@ class Parts:
     def findings(self) -> list[Finding]:
         """What stood out, without stopping anything."""
         return list(self._backend.findings)
+
+    @property
+    def refuted(self) -> frozenset[Refuted]:
+        """What this app shows to be none of the findings that other apps may have: a permission that was used here."""
+        return frozenset(self._backend.refuted)
 
     @property
     def routes(self) -> list[Mounted]:

@@ -250,7 +250,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         if "nexus_testing.app" in sys.modules:
             left = [app for app in apps.open_apps() if id(app) not in before]
             for app in left:
-                item.config.stash[REPORT].add(app.findings)
+                item.config.stash[REPORT].add(app)
             apps.close(left)
     _refuse_unawaited()
     return result
@@ -265,7 +265,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
         result = yield
     finally:
         for app in ours:
-            item.config.stash[REPORT].add(app.findings)
+            item.config.stash[REPORT].add(app)
     _refuse_unawaited()
     return result
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ("KEY", "OUTPUT", "Report")
@@ -35,6 +34,7 @@ class Report:
 
     def __init__(self, backend: str, result: Path | None) -> None:
         self.findings: dict[_Key, int] = {}
+        self.refuted: set[tuple[str, str | None, str]] = set()
         self.app_arguments: dict[str, None] = {}
         self.allowed: dict[tuple[str, str], int] = {}
         self._backend = backend
@@ -43,13 +43,14 @@ class Report:
         self._clock = time.perf_counter()
         self._tests: dict[str, dict[str, Any]] = {}
 
-    def add(self, findings: Iterable[Any]) -> None:
-        """Count findings.
+    def add(self, app: Any) -> None:
+        """Count what was found in an app.
 
         Args:
-            findings: What was found in one app.
+            app: The app.
         """
-        for one in findings:
+        self.refuted.update(tuple(one) for one in app.refuted)
+        for one in app.findings:
             where = str(one.where) if one.where is not None else None
             key: _Key = (one.id, one.severity.value, one.plugin, one.text, where, one.fix)
             self.findings[key] = self.findings.get(key, 0) + 1
@@ -87,11 +88,17 @@ class Report:
         if module is not None:
             self.app_arguments.update((str(place), None) for place in module.app_arguments)
 
+    def _standing(self) -> list[tuple[_Key, int]]:
+        """Return the findings that no app refutes, in the order of the summary."""
+        left = [(key, count) for key, count in self.findings.items() if (key[0], key[2], key[3]) not in self.refuted]
+        return sorted(left, key=str)
+
     def as_output(self) -> dict[str, Any]:
         """Return what a worker process sends to the main one."""
         self.gather()
         return {
             "findings": [[*key, count] for key, count in self.findings.items()],
+            "refuted": [list(one) for one in self.refuted],
             "app_arguments": list(self.app_arguments),
             "allowed": [[*key, count] for key, count in self.allowed.items()],
         }
@@ -105,6 +112,7 @@ class Report:
         for *parts, count in output.get("findings", ()):
             key: Any = tuple(parts)
             self.findings[key] = self.findings.get(key, 0) + count
+        self.refuted.update((id_, plugin, text) for id_, plugin, text in output.get("refuted", ()))
         self.app_arguments.update((place, None) for place in output.get("app_arguments", ()))
         for id_, reason, count in output.get("allowed", ()):
             self.allowed[id_, reason] = self.allowed.get((id_, reason), 0) + count
@@ -133,7 +141,7 @@ class Report:
                     FindingResult.model_validate(
                         dict(zip(_FIELDS, (*key, count), strict=True)),
                     )
-                    for key, count in sorted(self.findings.items(), key=str)
+                    for key, count in self._standing()
                 ],
             ),
             self._result,
@@ -146,9 +154,10 @@ class Report:
             reporter: pytest's terminal reporter.
         """
         self.gather()
-        if self.findings:
+        standing = self._standing()
+        if standing:
             reporter.section("nexus findings", sep="-", yellow=True)
-            for (id_, severity, _, text, where, fix), count in sorted(self.findings.items(), key=str):
+            for (id_, severity, _, text, where, fix), count in standing:
                 place = f" ({where})" if where else ""
                 reporter.line(f"{id_} {severity}: {text}{place}" + (f" [{count} times]" if count > 1 else ""))
                 reporter.line(f"  fix: {fix}")

@@ -124,3 +124,40 @@ def test_a_result_that_cannot_be_written_is_an_error_of_the_run(repo: Repo) -> N
     result = repo.run("--nexus-result", "taken/result.json", apart=True)
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["*The result cannot be written.", "*where: *taken/result.json", "*fix: *writable*"])
+
+
+def test_a_permission_that_one_test_uses_is_not_said_to_be_unused(repo: Repo) -> None:
+    """Whatever the order, and over workers: only what no test used is in the summary and in the result."""
+    repo.manifest(permissions=["database.read", "events.subscribe", "tasks"])
+    repo.write(
+        "plugin.py",
+        """
+        from nexus.plugins import BasePlugin
+
+        class ShopPlugin(BasePlugin):
+            async def initialize(self) -> bool:
+                self.event_bus.subscribe("order.created", self.read)
+                return True
+
+            async def read(self, event):
+                await self.db.get("price")
+        """,
+    )
+    repo.write(
+        "tests/test_it.py",
+        """
+        async def test_reads(nexus_app):
+            await nexus_app.event_bus.publish("order.created", {})
+
+        async def test_does_not(nexus_app):
+            pass
+        """,
+    )
+    for arguments in ((), ("-n", "2")):
+        result = repo.run(*arguments, "--nexus-result", "it.json", apart=True)
+        assert {"passed": 2} == result.parseoutcomes()
+        said = [line for line in _summary(result) if line.startswith("NX611")]
+        assert 1 == len(said)
+        assert "'tasks', which it did not use. " in said[0]
+        found = json.loads((repo.folder / "it.json").read_text(encoding="utf-8"))["findings"]
+        assert ["tasks"] == [one["text"].split("'")[3] for one in found if one["id"] == "NX611"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-    from ..findings import Finding
+    from ..findings import Finding, Refuted
     from ..locations import Location
     from ..nexus.permissions import PermissionUse
     from ..runtime.routes import Mounted
@@ -130,6 +130,11 @@ class EmbeddedBackend:
     def findings(self) -> list[Finding]:
         """What was found so far."""
         return self._kernel.findings
+
+    @property
+    def refuted(self) -> set[Refuted]:
+        """What the findings of another app say and this one shows to be otherwise."""
+        return self._kernel.refuted
 
     async def start(self) -> None:
         """Bring the app up: database, lifespan, then the news of it."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ..limits import HOOK_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
-    from ..findings import Finding
+    from ..findings import Finding, Refuted
     from ..locations import Location
     from ..nexus.permissions import PermissionUse
     from ..records import Journal
@@ -52,6 +52,11 @@ class Backend(Protocol):
     @property
     def findings(self) -> list[Finding]:
         """What was found so far."""
+        ...
+
+    @property
+    def refuted(self) -> Collection[Refuted]:
+        """What the findings of another app say and this one shows to be otherwise."""
         ...
 
     async def start(self) -> None:

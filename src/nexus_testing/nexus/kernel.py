@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..clock import Clock
-    from ..findings import Finding
+    from ..findings import Finding, Refuted
     from .handles import Handle
 
 __all__ = ("Kernel", "Lifecycle")
@@ -66,6 +66,7 @@ class Kernel:
         """Where requests wait, and for what: the prefix of a plugin that is being reloaded."""
         self.handles: list[Handle] = []
         self.findings: list[Finding] = []
+        self.refuted: set[Refuted] = set()
         self.on_finding: Callable[[Finding], None] | None = None
 
     def own(self, handle: Handle) -> None:
