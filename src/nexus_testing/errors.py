@@ -28,6 +28,7 @@ The tree::
     ├── ServiceError                  wrong use of the service registry
     │   └── ServiceAssertionError     an assertion on the calls of a service that does not hold (also an AssertionError)
     ├── ScheduleError                 a schedule that cannot be
+    ├── TemplateError                 a template of a plugin's that is not there or cannot be rendered
     ├── NamespaceError                something else already owns the name `nexus`
     ├── ResultError                   a result file that cannot be read or written
     └── ExtraMissing                  an optional part that is not installed
@@ -78,6 +79,7 @@ __all__ = (
     "ScheduleError",
     "ServiceAssertionError",
     "ServiceError",
+    "TemplateError",
     "TransactionError",
     "UnawaitedCall",
     "WebSocketClosed",
@@ -312,6 +314,10 @@ class ServiceAssertionError(ServiceError, AssertionError):
 
 class ScheduleError(NexusTestingError):
     """A schedule that cannot be."""
+
+
+class TemplateError(NexusTestingError):
+    """A template of a plugin's that is not there, or that cannot be rendered."""
 
 
 class NamespaceError(NexusTestingError):

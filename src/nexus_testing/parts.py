@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .nexus.services import ServiceRegistry
     from .records import Journal
     from .runtime.routes import Mounted
+    from .runtime.ui import PluginUi
 
 __all__ = ("Parts",)
 
@@ -132,6 +133,17 @@ class Parts:
             LifecycleError: If the plugin is not loaded.
         """
         return self._backend.openapi(plugin)
+
+    def ui(self, plugin: str) -> PluginUi:
+        """Return what a plugin shows: its components, its menu entry, its widgets, its templates and static files.
+
+        Args:
+            plugin: The plugin's name.
+
+        Raises:
+            LifecycleError: If the plugin is not loaded.
+        """
+        return self._backend.ui(plugin)
 
     def permissions_used(self, plugin: str) -> PermissionUse:
         """Return which permissions a plugin's manifest declares, and which the plugin used, did not use and was denied.

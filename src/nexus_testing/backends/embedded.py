@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..nexus.permissions import PermissionUse
     from ..runtime.routes import Mounted
     from ..runtime.stand_ins import StandIn
+    from ..runtime.ui import PluginUi
 
 __all__ = ("EmbeddedBackend",)
 
@@ -241,6 +242,10 @@ class EmbeddedBackend:
         if plugin is None:
             return self.fastapi_app.openapi()
         return openapi_of(self.fastapi_app, self.host.record_of(plugin))
+
+    def ui(self, plugin: str) -> PluginUi:
+        """Return what a plugin shows."""
+        return self.host.ui(plugin)
 
     def permissions_used(self, plugin: str) -> PermissionUse:
         """Return what a plugin's manifest asks for, against what the plugin did."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..runtime.owner import Owner
     from ..runtime.routes import Mounted
     from ..runtime.stand_ins import StandIn
+    from ..runtime.ui import PluginUi
 
 __all__ = ("Backend", "Limits")
 
@@ -135,6 +136,10 @@ class Backend(Protocol):
 
     def openapi(self, plugin: str | None) -> dict[str, Any]:
         """Return the OpenAPI document of the app or of one plugin."""
+        ...
+
+    def ui(self, plugin: str) -> PluginUi:
+        """Return what a plugin shows."""
         ...
 
     def permissions_used(self, plugin: str) -> PermissionUse:

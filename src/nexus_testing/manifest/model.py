@@ -156,6 +156,16 @@ class Ui(Section):
     menu: Menu | None = Field(default=None, description="its place in the menu")
     dashboard_widgets: list[Widget] = Field(default=[], description="its widgets on the dashboard")
 
+    def shown(self) -> dict[str, Any]:
+        """Return the menu and the widgets, these in the order of their positions; nothing if it is not enabled."""
+        if not self.enabled or not (self.menu or self.dashboard_widgets):
+            return {}
+        widgets = sorted(self.dashboard_widgets, key=lambda widget: widget.position)
+        return {
+            "menu": self.menu.model_dump() if self.menu is not None else None,
+            "widgets": [widget.model_dump() for widget in widgets],
+        }
+
 
 class Features(Section):
     """What the plugin makes use of; what is not said is allowed."""
@@ -176,6 +186,11 @@ class Compatibility(Section):
 
 class HealthCheck(Section):
     """How the plugin is asked how it is."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether the manifest says where, rather than leaving it at the default."""
+        return "endpoint" in self.model_fields_set
 
     endpoint: str = Field(default="/health", pattern=_PATH, description="the path below the prefix; starts with '/'")
     interval: float = Field(default=30, gt=0, allow_inf_nan=False, description="seconds between two checks")

@@ -154,6 +154,22 @@ class TaskManager:
             self._start(entry)
         return entry.handle
 
+    def run_for(self, plugin: str, task: BackgroundTask) -> Handle:
+        """Have a task of the runtime's own run while a plugin is active; the plugin has not registered it.
+
+        Args:
+            plugin: The plugin's name.
+            task: What to run, and when.
+
+        Returns:
+            A handle that undoes it.
+        """
+        entry = _Entry(task, Handle("check", task.name, plugin, None, self._drop))
+        self._entries.append(entry)
+        if plugin in self._active:
+            self._start(entry)
+        return entry.handle
+
     def unregister_task(self, name: str) -> Handle:
         """Have a task run no more; nothing happens if there is none of that name.
 

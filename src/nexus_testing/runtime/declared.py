@@ -8,6 +8,7 @@ from ..errors import LifecycleError
 from ..findings import find
 from ..locations import Location, of_callable
 from ..manifest import manifest_findings
+from ..nexus.plugins.base import BasePlugin
 from .dependencies import missing_programs
 from .routes import listed
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..nexus.handles import Handle
     from .loaded import Loaded
 
-__all__ = ("findings_before", "findings_of_features", "refuse_reload")
+__all__ = ("findings_before", "findings_of_features", "findings_of_ui", "refuse_reload")
 
 
 def findings_before(plugin: Loaded) -> Iterator[Finding]:
@@ -42,6 +43,7 @@ def findings_of_features(plugin: Loaded, registered: Iterable[Handle]) -> Iterat
     """
     if plugin.manifest is None:
         return
+    yield from findings_of_ui(plugin)
     features = plugin.manifest.features
     if features.background_tasks is False:
         for handle in registered:
@@ -65,6 +67,41 @@ def findings_of_features(plugin: Loaded, registered: Iterable[Handle]) -> Iterat
         yield find(
             "NX322",
             "features.graphql is true, and no route has 'graphql' in its path.",
+            plugin=plugin.name,
+            where=_manifest(plugin),
+        )
+
+
+def findings_of_ui(plugin: Loaded) -> Iterator[Finding]:
+    """Return where a plugin's user interface and what its manifest says of it do not agree.
+
+    Args:
+        plugin: The plugin.
+    """
+    if plugin.manifest is None:
+        return
+    said = plugin.manifest.ui
+    own = type(plugin.instance).get_ui_components is not BasePlugin.get_ui_components
+    if said.enabled:
+        folder = plugin.folder
+        if not (own or said.menu or said.dashboard_widgets or (folder is not None and (folder / "ui").is_dir())):
+            yield find(
+                "NX322",
+                "ui.enabled is true, and there is no menu, no widget, no get_ui_components() and no folder 'ui'.",
+                plugin=plugin.name,
+                where=_manifest(plugin),
+            )
+    elif own and "enabled" in said.model_fields_set:
+        yield find(
+            "NX321",
+            "ui.enabled is false, and the plugin writes get_ui_components().",
+            plugin=plugin.name,
+            where=of_callable(plugin.instance.get_ui_components),
+        )
+    elif said.menu or said.dashboard_widgets:
+        yield find(
+            "NX321",
+            f"ui.enabled is not true, and ui.{'menu' if said.menu else 'dashboard_widgets'} names something to show.",
             plugin=plugin.name,
             where=_manifest(plugin),
         )

@@ -76,6 +76,7 @@ class Equipment:
         kernel = self._kernel
         if manifest is not None:
             plugin._nexus_identity = manifest.identity()
+            plugin._nexus_ui = manifest.ui.shown()
             kernel.permissions.declare(name, manifest.permissions, site.manifest if site is not None else None)
         given = plugin.__dict__
         given["db"] = given["db_adapter"] = kernel.db

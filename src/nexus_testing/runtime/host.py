@@ -23,6 +23,7 @@ from .reload import Reload
 from .stages import Stages
 from .stand_ins import StandIn, StandIns
 from .states import State, refuse_move
+from .ui import PluginUi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -141,6 +142,19 @@ class Host:
             name: The plugin's name.
         """
         return routes.prefix_of(self.record_of(name))
+
+    def ui(self, name: str) -> PluginUi:
+        """Return what a plugin shows.
+
+        Args:
+            name: The plugin's name.
+
+        Raises:
+            LifecycleError: If it is not loaded.
+        """
+        plugin = self.record_of(name)
+        with self._life.stages.acting(plugin):
+            return PluginUi(plugin, routes.prefix_of(plugin))
 
     def owner_of(self, function: object) -> str | None:
         """Return the name of the plugin whose code a function is, if it is one's.

@@ -9,7 +9,7 @@ from ..errors import DrainTimeout, PluginLoadError, PluginUnloadError
 from ..findings import find
 from ..locations import of_callable
 from ..nexus.context import Activity, activity
-from . import routes
+from . import routes, serving
 from .capabilities import check_described
 from .declared import findings_of_features
 from .importer import finder
@@ -154,6 +154,7 @@ class Life:
             others = [other for other in self.loaded.values() if other is not plugin]
             with self.stages.acting(plugin):
                 routes.mount(self._fastapi, plugin, others)
+                serving.serve(self._fastapi, plugin)
             self._kernel.task_manager.activate(plugin.name)
             await self.stages.hook(plugin, "Active", "on_enable")
             plugin.instance.initialized = True
@@ -277,11 +278,15 @@ class Life:
             await self.stages.hook(plugin, "Disabled", "on_disable")
         finally:
             await self._kernel.task_manager.stop(plugin.name)
-            routes.unmount(self._fastapi, plugin)
+            self._take_off(plugin)
+
+    def _take_off(self, plugin: Loaded) -> None:
+        routes.unmount(self._fastapi, plugin)
+        serving.withdraw(self._fastapi, plugin)
 
     async def clean(self, plugin: Loaded, *, failed: bool) -> None:
         """Remove what the plugin registered."""
-        routes.unmount(self._fastapi, plugin)
+        self._take_off(plugin)
         if failed:
             for handle in plugin.early:
                 handle()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp
 
     from ..errors import PluginLoadError
@@ -45,6 +46,8 @@ class Loaded:
         self.state = State.NEW
         self.routes: list[Any] = []
         self.mounted: list[Mounted] = []
+        self.served: list[BaseRoute] = []
+        self.check: Handle | None = None
         self.stack: ASGIApp | None = None
         self.changes: Changes | None = None
         self.given: Mapping[str, Any] = {}

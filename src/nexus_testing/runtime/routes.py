@@ -28,7 +28,18 @@ if TYPE_CHECKING:
     from ..nexus.kernel import Kernel
     from .loaded import Loaded
 
-__all__ = ("Mounted", "contexts", "findings_of", "listed", "mount", "openapi_of", "prefix_of", "unmount")
+__all__ = (
+    "Mounted",
+    "changed",
+    "contexts",
+    "drop",
+    "findings_of",
+    "listed",
+    "mount",
+    "openapi_of",
+    "prefix_of",
+    "unmount",
+)
 
 
 class Mounted(NamedTuple):
@@ -148,7 +159,7 @@ def _included(app: FastAPI, plugin: Loaded, routers: list[APIRouter], prefixes: 
         for one, prefix in zip(routers, prefixes, strict=True):
             include(app, one, prefix)
     except Exception as error:
-        _drop(app, router.routes[before:])
+        drop(app, router.routes[before:])
         raise PluginLoadError(
             f"{plugin.label.capitalize()}: its routes cannot be mounted at {prefix_of(plugin)!r}: {error}",
             stage="Active",
@@ -229,7 +240,7 @@ def unmount(app: FastAPI, plugin: Loaded) -> None:
         plugin: The plugin.
     """
     if plugin.routes:
-        _drop(app, plugin.routes)
+        drop(app, plugin.routes)
         plugin.routes, plugin.mounted = [], []
         app.openapi_schema = None
 
@@ -249,12 +260,27 @@ def openapi_of(app: FastAPI, plugin: Loaded) -> dict[str, Any]:
     )
 
 
-def _drop(app: FastAPI, routes: list[Any]) -> None:
+def drop(app: FastAPI, routes: Iterable[Any]) -> None:
+    """Remove entries of an app's routes.
+
+    Args:
+        app: The app.
+        routes: The entries.
+    """
     gone = {id(route) for route in routes}
     app.router.routes[:] = [route for route in app.router.routes if id(route) not in gone]
-    changed = getattr(app.router, "_mark_routes_changed", None)
-    if changed is not None:
-        changed()
+    changed(app)
+
+
+def changed(app: FastAPI) -> None:
+    """Tell an app that its routes are others, where it wants to know.
+
+    Args:
+        app: The app.
+    """
+    mark = getattr(app.router, "_mark_routes_changed", None)
+    if mark is not None:
+        mark()
 
 
 def contexts(routes: Iterable[Any]) -> Iterable[Any]:

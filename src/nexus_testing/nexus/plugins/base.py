@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ class BasePlugin(LifecycleSteps, metaclass=PluginType):
     _nexus_category: str = ""
     _nexus_findings: tuple[Any, ...] = ()
     _nexus_identity: Mapping[str, Any] = {}
+    _nexus_ui: Mapping[str, Any] = {}
 
     db: MemoryDatabase = None  # type: ignore[assignment]  # given by the app
     db_adapter: MemoryDatabase = None  # type: ignore[assignment]  # given by the app; the same object as db
@@ -155,12 +157,13 @@ class BasePlugin(LifecycleSteps, metaclass=PluginType):
         return {}
 
     def get_ui_components(self) -> Any:
-        """Return the plugin's UI components."""
-        return {}
+        """Return the plugin's UI components: the menu and the widgets that its manifest names, if its UI is enabled."""
+        return copy.deepcopy(dict(self._nexus_ui))
 
     def get_menu_items(self) -> list[dict[str, Any]]:
-        """Return the plugin's menu items."""
-        return []
+        """Return the plugin's menu items: the one that its manifest names, if its UI is enabled."""
+        menu = self._nexus_ui.get("menu")
+        return [dict(menu)] if menu else []
 
     def validate_config(self, config: dict[str, Any]) -> bool:  # noqa: ARG002 - for those who override it
         """Say whether a configuration is one that the plugin takes.
