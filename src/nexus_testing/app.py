@@ -51,6 +51,7 @@ class App(Parts):
         holds = defaults.current()
         self._made_at = caller(2)
         self._plugin_config: Mapping[str, Any] | None = None
+        self._own_config: Mapping[str, Any] = {}
         self._everywhere: frozenset[str] = frozenset()
         self._plugins = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
         self._environment = Environment(env or {}, holds.machine)
@@ -91,7 +92,7 @@ class App(Parts):
         try:
             await self._backend.start()
             if self._plugins:
-                self._backend.check(self._plugins, self._everywhere, self._made_at)
+                self._backend.check(self._plugins, self._own_config, self._everywhere, self._made_at)
             for plugin in self._plugins:
                 await self._backend.load(plugin, self._plugin_config)
         except BaseException:
@@ -193,9 +194,11 @@ class App(Parts):
         """
         __tracebackhide__ = True
         self._refuse_if_over()
+        where = caller()
 
         async def load() -> None:
             await self._start()
+            self._backend.check_config(plugin, config or {}, self._everywhere, where)
             await self._backend.load(plugin, config)
 
         try:
@@ -286,16 +289,24 @@ class App(Parts):
         __tracebackhide__ = True
         return self._backend.provide(name, version, services)
 
-    def will_load(self, plugins: Iterable[object], config: Mapping[str, Any], everywhere: Iterable[str] = ()) -> None:
+    def will_load(
+        self,
+        plugins: Iterable[object],
+        config: Mapping[str, Any],
+        own: Iterable[str] = (),
+        everywhere: Iterable[str] = (),
+    ) -> None:
         """Say what to load at the start. The pytest plugin calls it.
 
         Args:
             plugins: Names, paths, classes or instances.
             config: Configuration for each of them.
-            everywhere: Names of the plugins that are stubbed or configured for all tests, whatever each is about.
+            own: The keys of it that are not there for all tests, whatever each is about.
+            everywhere: Names of the plugins that are stubbed or configured for all tests.
         """
         self._plugins = list(plugins)
         self._plugin_config = config
+        self._own_config = {key: config[key] for key in own}
         self._everywhere = frozenset(everywhere)
 
     def check(self, plugin: object) -> None:
@@ -304,7 +315,7 @@ class App(Parts):
         Args:
             plugin: Its name or the path of its folder.
         """
-        self._backend.check([plugin], self._everywhere, self._made_at)
+        self._backend.check([plugin], self._own_config, self._everywhere, self._made_at)
 
     async def adopt(self, instance: Any) -> None:
         """Take in a plugin that an author's fixture made, and maybe initialised.

@@ -135,12 +135,6 @@ KINDS: dict[str, Kind] = {
         Kind("NX316", _I, "the manifest switches the plugin off", "Nothing; a test loads it all the same."),
         Kind("NX317", _I, "a program that the plugin depends on was not found", "Install it, if a test needs it."),
         Kind(
-            "NX318",
-            _W,
-            "the plugin is configured with a key that nothing knows",
-            "Take it out, or name it in the schema or under configuration.optional.",
-        ),
-        Kind(
             "NX321",
             _W,
             "the plugin does what its manifest says that it does not",
@@ -151,6 +145,12 @@ KINDS: dict[str, Kind] = {
             _W,
             "the plugin does not do what its manifest says that it does",
             "Switch the feature off in the manifest, or add what is missing.",
+        ),
+        Kind(
+            "NX401",
+            _E,
+            "a test configures a plugin with a key that the plugin does not know",
+            "Leave the key out, or name it in the plugin's schema or under configuration.optional.",
         ),
         Kind(
             "NX402",

@@ -121,14 +121,16 @@ async def nexus_app(request: pytest.FixtureRequest) -> AsyncIterator[App]:
     targets = [] if own else _targets(values["nexus_plugins"], project)
     app = create_test_app(config=values["nexus_config"], services=values["nexus_services"], stubs=values["nexus_stubs"])
     said = request.config.stash[settings.KEY]
-    app.will_load(targets, values["nexus_plugin_config"], {*said.stubs, *said.config.get("plugins", {})})
+    config = values["nexus_plugin_config"]
+    own_keys = [key for key in config if key not in said.plugin_config]
+    app.will_load(targets, config, own_keys, {*said.stubs, *said.config.get("plugins", {})})
     case = request.instance
     binds = hasattr(case, "bind") and hasattr(case, "_nexus_app")
     async with app:
         site = project.nearest() if own else None
         if site is not None:
             app.check(site.folder)
-            app.backend.plugin_configs[site.name] = values["nexus_plugin_config"]
+            app.backend.plugin_configs[site.name] = config
         if binds:
             case.bind(app)
         yield app

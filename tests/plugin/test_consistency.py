@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import types
 from textwrap import dedent
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends
@@ -234,3 +235,140 @@ def test_what_is_allowed_can_be_taken_back() -> None:
     with pytest.raises(ConfigurationError, match="Did you mean 'NX403'"):
         allow({"NX4O3": "so"})
     assert before == allowed()
+
+
+SCHEMA = {
+    "properties": {
+        "retries": {"type": "integer"},
+        "mail": {"properties": {"host": {}, "port": {}}},
+        "headers": {"additionalProperties": {"type": "string"}},
+        "either": {"anyOf": [{"properties": {"file": {}}}, {"$ref": "#/$defs/remote"}]},
+        "anything": True,
+        "elsewhere": {"$ref": "other.json", "properties": {"a": {}}},
+        "tree": {"$ref": "#/$defs/tree"},
+    },
+    "required": ["key"],
+    "if": {"properties": {"retries": {}}},
+    "then": {"properties": {"pause": {}}},
+    "$defs": {
+        "remote": {"required": ["url"]},
+        "tree": {"properties": {"leaf": {}, "tree": {"$ref": "#/$defs/tree"}}},
+    },
+}
+DECLARED: dict[str, Any] = {
+    "schema": "schema.json",
+    "defaults": "default.yaml",
+    "required": [],
+    "optional": ["timeout"],
+}
+
+
+def _configured(repo: Repo, configuration: dict[str, Any]) -> None:
+    repo.write("schema.json", json.dumps(SCHEMA))
+    repo.write("default.yaml", "currency: EUR\nkey: k\n")
+    repo.manifest(configuration=configuration)
+    repo.write("plugin.py", PLUGIN.replace("nexus.", "nexus_testing.nexus."))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("config", "path", "guess"),
+    [
+        ({"retrys": 3}, "retrys", "retries"),
+        ({"timout": 3}, "timout", "timeout"),
+        ({"curency": "CHF"}, "curency", "currency"),
+        ({"mail": {"prot": 25}}, "mail.prot", "port"),
+        ({"either": {"urk": 1}}, "either.urk", "url"),
+        ({"tree": {"leave": 1}}, "tree.leave", "leaf"),
+        ({"xyz": 1}, "xyz", None),
+    ],
+)
+@pytest.mark.parametrize("way", ["load", "app", "start"])
+async def test_a_key_that_the_plugin_does_not_know_is_refused(
+    config: dict[str, Any], path: str, guess: str | None, way: str, project: Repo
+) -> None:
+    """Wherever a test gives it, before anything of the plugin runs, with its path and a guess."""
+    _configured(project, DECLARED)
+    app = create_test_app(
+        ["shop"] if way == "start" else [], config=None if way == "load" else {"plugins": {"shop": config}}
+    )
+    with pytest.raises(ConsistencyError, match=f"NX401: plugin 'shop' is configured with '{path}'") as refused:
+        async with app:
+            await app.load_plugin("shop", config if way == "load" else None)
+    assert __file__ in str(refused.value.where)
+    assert (f"Did you mean '{guess}'?" if guess else "Leave the key out") in refused.value.fix
+    assert [] == app.journal.lifecycle("shop")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("configuration", "config"),
+    [
+        (DECLARED, {"retries": 1, "key": "k", "pause": 2, "timeout": 1, "currency": "CHF"}),
+        (DECLARED, {"mail": {"port": 1}, "headers": {"x": "y"}, "anything": {"a": 1}}),
+        (DECLARED, {"either": {"url": 1, "file": 2}, "tree": {"leaf": {"more": 1}}, "mail": {}}),
+        ({}, {"retrys": 3}),
+        ({"optional": ["a"]}, {"a": {"b": 1}}),
+    ],
+)
+async def test_a_key_that_the_plugin_knows_is_taken(
+    configuration: dict[str, Any], config: dict[str, Any], project: Repo
+) -> None:
+    """Schema, with its branches and references, defaults and the manifest's lists count; who says nothing knows all."""
+    _configured(project, configuration)
+    async with create_test_app(config={"plugins": {"shop": config}}) as app:
+        assert await app.load_plugin("shop", config)
+
+
+@pytest.mark.asyncio
+async def test_files_that_cannot_be_used_are_the_loads_to_report(project: Repo) -> None:
+    """A broken schema is no question of which keys it knows."""
+    _configured(project, DECLARED)
+    project.write("schema.json", "[")
+    async with create_test_app() as app:
+        with pytest.raises(ConfigurationError, match="is no JSON"):
+            await app.load_plugin("shop", {"retrys": 3})
+
+
+KEYS = """
+    import pytest
+    from shop.plugin import RUNS
+
+    @pytest.fixture
+    def nexus_plugin_config():
+        return {"timout": 3}
+
+    async def test_it(nexus_app):
+        assert [1] == RUNS
+"""
+
+
+def test_keys_are_reported_with_the_rest(repo: Repo) -> None:
+    """What fixtures give is looked at too, together with the other rules."""
+    repo.manifest(configuration={"optional": ["timeout"]})
+    repo.write("plugin.py", PLUGIN)
+    repo.write("test_it.py", KEYS + "\n    @pytest.fixture\n    def nexus_stubs():\n        return {'till': '1.0'}\n")
+    result = repo.run()
+    assert {"errors": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["*says 2 things*", "*NX403: *", "*NX401: *'timout'*", "*Did you mean 'timeout'?*"])
+
+
+def test_a_key_for_one_of_several_plugins_is_none(repo: Repo) -> None:
+    """What is given to all of them has to be known to one."""
+    for name, key in (("shop", "timout"), ("bank", "rate")):
+        repo.manifest(name, at=name, configuration={"optional": [key]})
+        repo.write(f"{name}/plugin.py", PLUGIN.replace("Shop", name.title()))
+    repo.write(
+        "test_it.py", KEYS + "\n    @pytest.fixture\n    def nexus_plugins():\n        return ['bank', 'shop']\n"
+    )
+    assert {"passed": 1} == repo.run().parseoutcomes()
+
+
+def test_keys_of_pytests_configuration_are_for_all_tests(repo: Repo) -> None:
+    """A key of the ini option is not held against each test's plugin."""
+    repo.manifest(configuration={"optional": ["timeout"]})
+    repo.write("plugin.py", PLUGIN)
+    repo.write("pytest.ini", '[pytest]\nnexus_plugin_config = {"timout": 3}\n')
+    head, _, tail = dedent(KEYS).partition("@pytest.fixture")
+    repo.write("test_it.py", head + tail.partition("}\n")[2])
+    assert {"passed": 1} == repo.run().parseoutcomes()

@@ -36,6 +36,42 @@ SCHEMA = {
     },
 }
 
+# Files that a library would end in a traceback over, each in its own way.
+WRONG: dict[str, tuple[dict[str, str], dict[str, str], str, str, str]] = {
+    "key that is no string": ({"defaults": "d.yaml"}, {"d.yaml": "1: a\n"}, "have the key 1", "d.yaml", ""),
+    "alias of itself": ({"defaults": "d.yaml"}, {"d.yaml": "a: &a [*a]\n"}, "cannot be read", "d.yaml", "Circular"),
+    "date that is none": ({"defaults": "d.yaml"}, {"d.yaml": "a: 2030-02-31\n"}, "cannot be read", "d.yaml", "day"),
+    "object of Python": ({"defaults": "d.yaml"}, {"d.yaml": "a: !!python/object:os.x 1"}, "is no YAML", ":1:4", "tag"),
+    "control character": ({"defaults": "d.yaml"}, {"d.yaml": "a: \x07\n"}, "is no YAML", "d.yaml", "special char"),
+    "deep yaml": ({"defaults": "d.yaml"}, {"d.yaml": "[" * 3000}, "nested too deeply", "d.yaml", ""),
+    "deep json": ({"defaults": "d.json"}, {"d.json": "[" * 100_000}, "nested too deeply", "d.json", ""),
+    "long number": ({"defaults": "d.json"}, {"d.json": "9" * 5000}, "cannot be read", "d.json", "digits"),
+    "reference to nowhere": (
+        {"schema": "s.json"},
+        {"s.json": '{"$ref": "#/$defs/none"}'},
+        "is no JSON Schema",
+        "s.json:1:1",
+        "#/$defs/none",
+    ),
+    "reference to elsewhere": (
+        {"schema": "s.json"},
+        {"s.json": '{"$ref": "http://127.0.0.1:9/s.json"}'},
+        "is no JSON Schema",
+        "s.json:1:1",
+        "127.0.0.1",
+    ),
+    "reference to itself": ({"schema": "s.json"}, {"s.json": '{"$ref": "#"}'}, "no JSON Schema", "s.json", "Recursion"),
+    "pattern that is none": (
+        {"schema": "s.json"},
+        {"s.json": '{"properties": {"a": {"default": "x", "pattern": "("}}}'},
+        "is no JSON Schema",
+        "s.json",
+        "",
+    ),
+    "unknown dialect": ({"schema": "s.json"}, {"s.json": '{"$schema": "x:y", "required": ["a"]}'}, "not what", "", ""),
+    "dialect that is none": ({"schema": "s.json"}, {"s.json": '{"$schema": []}'}, "is no JSON Schema", "s.json", ""),
+}
+
 Write = Callable[..., None]
 
 
@@ -119,9 +155,10 @@ async def test_a_refusal_names_the_keys_that_were_missed(write: Write) -> None:
         ({"defaults": "d.yaml"}, {"d.yaml": "a: 1\nb: [1\n"}, "is no YAML", "d.yaml:3:1", "expected ',' or ']'"),
         ({"defaults": "d.yaml"}, {"d.yaml": "- a\n"}, "are no mapping", "d.yaml", ""),
         ({"schema": "s.json"}, {"s.json": "[]"}, "is no JSON object", "s.json", ""),
-        ({"schema": "s.json"}, {"s.json": '{"type": "objekt"}'}, "is no JSON Schema", "type", "objekt"),
+        ({"schema": "s.json"}, {"s.json": '{"type": "objekt"}'}, "is no JSON Schema", "s.json:1:10", "objekt"),
+        *WRONG.values(),
     ],
-    ids=["json", "yaml", "no mapping", "no object", "no schema"],
+    ids=["json", "yaml", "no mapping", "no object", "no schema", *WRONG],
 )
 async def test_a_file_that_cannot_be_used(  # noqa: PLR0917 - the columns of the table
     write: Write, configuration: dict[str, str], files: dict[str, str], what: str, place: str, why: str

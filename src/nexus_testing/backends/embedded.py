@@ -169,13 +169,25 @@ class EmbeddedBackend:
         self.fastapi_app.dependency_overrides.clear()
         return errors
 
-    def check(self, targets: Iterable[object], everywhere: frozenset[str], where: Location | None) -> None:
+    def check(
+        self,
+        targets: Iterable[object],
+        config: Mapping[str, Any],
+        everywhere: frozenset[str],
+        where: Location | None,
+    ) -> None:
         """Hold what the test says against the plugins that it is about to load."""
-        self.host.check(targets, everywhere, where)
+        self.host.consistency.check(targets, config, everywhere, where)
+
+    def check_config(
+        self, target: object, config: Mapping[str, Any], everywhere: frozenset[str], where: Location | None
+    ) -> None:
+        """Hold what the test configures one plugin with against it."""
+        self.host.consistency.check_config(target, config, everywhere, where)
 
     def check_override(self, dependency: object, where: Location | None) -> None:
         """Refuse the override of a dependency that no route has."""
-        self.host.check_override(dependency, where)
+        self.host.consistency.check_override(dependency, where)
 
     async def load(self, target: object, config: Mapping[str, Any] | None) -> Any:
         """Load a plugin and return its instance."""

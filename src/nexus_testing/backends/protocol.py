@@ -68,8 +68,20 @@ class Backend(Protocol):
         """Unload all plugins and bring the app down; return what went wrong."""
         ...
 
-    def check(self, targets: Iterable[object], everywhere: frozenset[str], where: Location | None) -> None:
+    def check(
+        self,
+        targets: Iterable[object],
+        config: Mapping[str, Any],
+        everywhere: frozenset[str],
+        where: Location | None,
+    ) -> None:
         """Hold what the test says against the plugins that it is about to load."""
+        ...
+
+    def check_config(
+        self, target: object, config: Mapping[str, Any], everywhere: frozenset[str], where: Location | None
+    ) -> None:
+        """Hold what the test configures one plugin with against it."""
         ...
 
     def check_override(self, dependency: object, where: Location | None) -> None:

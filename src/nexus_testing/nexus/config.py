@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, did_you_mean
+from .config_files import read_config_files, refuse_invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,43 +27,6 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         there = result.get(key)
         result[key] = merged(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
     return result
-
-
-def _read(path: Path, plugin: str) -> Any:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The configuration file of plugin {plugin!r} cannot be read.",
-            where=path,
-            why=str(error),
-            fix='Write the file, or take it out of "configuration" in manifest.json.',
-            plugin=plugin,
-        ) from error
-    if path.suffix == ".json":
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigurationError(
-                f"The configuration file of plugin {plugin!r} is no JSON.",
-                where=f"{path}:{error.lineno}:{error.colno}",
-                why=error.msg,
-                fix="Mend the file.",
-                plugin=plugin,
-            ) from error
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ConfigurationError(
-            f"The configuration file of plugin {plugin!r} is no YAML.",
-            where=f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else path,
-            why=str(getattr(error, "problem", error)),
-            fix="Mend the file.",
-            plugin=plugin,
-        ) from error
 
 
 def _defaults_of_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,33 +60,13 @@ def plugin_config(
     Raises:
         ConfigurationError: If a file cannot be read, a required key is missing, or the schema does not hold.
     """
-    schema: Any = None
-    result: dict[str, Any] = {}
-    if folder is not None and isinstance(configuration.get("schema"), str):
-        schema = _read(folder / configuration["schema"], plugin)
-        if not isinstance(schema, dict):
-            raise ConfigurationError(
-                f"The configuration schema of plugin {plugin!r} is no JSON object.",
-                where=folder / configuration["schema"],
-                fix='Write a JSON Schema: {"type": "object", "properties": {…}}.',
-                plugin=plugin,
-            )
-        result = _defaults_of_schema(schema)
-    if folder is not None and isinstance(configuration.get("defaults"), str):
-        defaults = _read(folder / configuration["defaults"], plugin)
-        if defaults is not None and not isinstance(defaults, dict):
-            raise ConfigurationError(
-                f"The configuration defaults of plugin {plugin!r} are no mapping.",
-                where=folder / configuration["defaults"],
-                fix="Write `key: value` lines.",
-                plugin=plugin,
-            )
-        result = merged(result, defaults or {})
+    files = read_config_files(plugin, folder, configuration)
+    result = merged(_defaults_of_schema(files.schema or {}), copy.deepcopy(files.defaults))
     for layer in layers:
         result = merged(result, copy.deepcopy(dict(layer)))
     _require(plugin, folder, configuration, result)
-    if schema is not None:
-        _validate(plugin, schema, result)
+    if files.schema is not None and folder is not None:
+        refuse_invalid(plugin, folder / configuration["schema"], result)
     return result
 
 
@@ -140,31 +83,6 @@ def _require(plugin: str, folder: Path | None, configuration: Mapping[str, Any],
             "    def nexus_plugin_config():\n"
             "        return {\n" + lines + "\n        }\n"
             "or pass load_plugin(…, config={…}).",
-            plugin=plugin,
-        )
-
-
-def _validate(plugin: str, schema: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-    import jsonschema
-
-    try:
-        validator = jsonschema.validators.validator_for(schema)
-        validator.check_schema(dict(schema))
-        problems = sorted(validator(schema).iter_errors(dict(result)), key=lambda problem: list(map(str, problem.path)))
-    except jsonschema.SchemaError as error:
-        raise ConfigurationError(
-            f"The configuration schema of plugin {plugin!r} is no JSON Schema.",
-            where="/".join(map(str, error.path)) or "its top level",
-            why=error.message,
-            fix="Mend the file that manifest.json names under configuration.schema.",
-            plugin=plugin,
-        ) from error
-    if problems:
-        lines = "\n".join(f"{'.'.join(map(str, problem.path)) or '(top)'}: {problem.message}" for problem in problems)
-        raise ConfigurationError(
-            f"The configuration of plugin {plugin!r} is not what its schema asks for.",
-            why=lines,
-            fix="Change the value where it comes from: defaults file, config of the app, or nexus_plugin_config.",
             plugin=plugin,
         )
 

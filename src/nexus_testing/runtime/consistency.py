@@ -5,6 +5,7 @@ One small function a rule; what all of them find is reported together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import ConsistencyError, NexusTestingError, did_you_mean
@@ -13,28 +14,41 @@ from ..manifest import read_manifest
 from .dependencies import required_names
 from .depends import depended_on
 from .discovery import current_project
+from .known_keys import unknown_keys
 from .loader import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from collections.abc import Set as AbstractSet
+    from pathlib import Path
 
     from ..findings import Finding
     from ..locations import Location
+    from .known_keys import UnknownKey
+    from .loaded import Loaded
 
-__all__ = ("Said", "refuse", "refuse_inconsistent", "refuse_override")
+__all__ = ("Consistency", "Said", "refuse", "refuse_inconsistent", "refuse_override", "refuse_unknown_keys")
+
+
+class Given(NamedTuple):
+    """Configuration, and the manifests of the plugins that it is given to; None for one that has no manifest."""
+
+    config: Mapping[str, Any]
+    takers: tuple[Path | None, ...]
 
 
 class Said(NamedTuple):
     """What a test has said for the plugins that it is about to load.
 
-    `required` are the plugins that these depend on, in turn, `known` all that can be loaded or is.
+    `required` are the plugins that these depend on, in turn, `known` all that can be loaded or is, `given` the
+    configurations that are theirs.
     """
 
     stubs: AbstractSet[str]
     configs: AbstractSet[str]
     required: frozenset[str]
     known: frozenset[str]
+    given: tuple[Given, ...] = ()
 
 
 def _stub_that_nobody_asks_for(said: Said) -> Iterator[Finding]:
@@ -57,15 +71,45 @@ def _configuration_for_nobody(said: Said) -> Iterator[Finding]:
             )
 
 
-CHECKS: tuple[Callable[[Said], Iterator[Finding]], ...] = (_stub_that_nobody_asks_for, _configuration_for_nobody)
+def _key_that_nobody_knows(said: Said) -> Iterator[Finding]:
+    for given in said.given:
+        unknown = [_unknown_to(manifest, given.config) for manifest in given.takers]
+        for path, one in unknown[0].items() if unknown else ():
+            if all(path in others for others in unknown):
+                name = read_manifest(given.takers[0]).name if given.takers[0] is not None else ""
+                yield find(
+                    "NX401",
+                    f"plugin {name!r} is configured with {path!r}, which it does not know.",
+                    plugin=name,
+                    fix=did_you_mean(one.key, one.known) or None,
+                )
+
+
+def _unknown_to(manifest: Path | None, config: Mapping[str, Any]) -> dict[str, UnknownKey]:
+    if manifest is None or not manifest.is_file():
+        return {}
+    try:
+        return {one.path: one for one in unknown_keys(read_manifest(manifest), manifest.parent, config)}
+    except NexusTestingError:
+        # The load will say so itself.
+        return {}
+
+
+CHECKS: tuple[Callable[[Said], Iterator[Finding]], ...] = (
+    _stub_that_nobody_asks_for,
+    _configuration_for_nobody,
+    _key_that_nobody_knows,
+)
 """Every rule."""
 
 
 def refuse_inconsistent(
     targets: Iterable[object],
+    *,
     loaded: Iterable[str],
     stubs: AbstractSet[str],
-    configs: AbstractSet[str],
+    configs: Mapping[str, Mapping[str, Any]],
+    config: Mapping[str, Any],
     where: Location | None,
 ) -> None:
     """Refuse what a test says if it cannot be meant so.
@@ -74,7 +118,8 @@ def refuse_inconsistent(
         targets: What is to be loaded: names, paths, classes or instances.
         loaded: The names of the plugins that are loaded already.
         stubs: The plugins that are taken for loaded.
-        configs: The plugins that configuration is given to.
+        configs: Configuration that is given to plugins by name.
+        config: Configuration that is given to what is to be loaded.
         where: Where the test says it.
 
     Raises:
@@ -85,6 +130,7 @@ def refuse_inconsistent(
     required: set[str] = set()
     known = {*sites, *loaded, *stubs}
     waiting = []
+    takers: list[Path | None] = []
     for target in targets:
         try:
             found = resolve(target)
@@ -93,8 +139,11 @@ def refuse_inconsistent(
             return
         if found.site is not None:
             waiting.append(found.site.manifest)
+            takers.append(found.site.manifest)
+            sites[found.site.name] = found.site.manifest
             known.add(found.site.name)
         else:
+            takers.append(None)
             known.add(getattr(found.instance, "name", None) or _name_of(found.cls))
     seen = set()
     while waiting:
@@ -108,8 +157,36 @@ def refuse_inconsistent(
             return
         required.update(names)
         waiting += [sites[name] for name in names if name in sites]
-    said = Said(stubs, configs, frozenset(required), frozenset(known))
+    given = [Given(config, tuple(takers))]
+    given += [Given(keys, (sites[name],)) for name, keys in configs.items() if name in sites]
+    said = Said(stubs, configs.keys(), frozenset(required), frozenset(known), tuple(given))
     refuse([finding for check in CHECKS for finding in check(said)], where)
+
+
+def refuse_unknown_keys(
+    target: object, config: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]], where: Location | None
+) -> None:
+    """Refuse configuration of one plugin with keys that the plugin does not know.
+
+    Args:
+        target: What is to be loaded: a name, a path, a class or an instance.
+        config: What it is given for this load.
+        configs: Configuration that is given to plugins by name.
+        where: Where the test says it.
+
+    Raises:
+        ConsistencyError: It lists all of them at once.
+    """
+    __tracebackhide__ = True
+    try:
+        site = resolve(target).site
+    except NexusTestingError:
+        # The load will say so itself.
+        return
+    if site is not None:
+        nothing: frozenset[str] = frozenset()
+        given = tuple(Given(one, (site.manifest,)) for one in (config, configs.get(site.name)) if one)
+        refuse(_key_that_nobody_knows(Said(nothing, nothing, nothing, nothing, given)), where)
 
 
 def _name_of(cls: Any) -> str:
@@ -167,3 +244,81 @@ def refuse(findings: Iterable[Finding], where: Location | None) -> None:
         ),
         plugin=left[0].plugin,
     )
+
+
+class Consistency:
+    """Holds what a test says against the plugins of one app.
+
+    Args:
+        config: The app's configuration.
+        loaded: What is loaded, by name.
+        stubs: What is taken for loaded, by name.
+    """
+
+    def __init__(self, config: Mapping[str, Any], loaded: Mapping[str, Loaded], stubs: Mapping[str, Any]) -> None:
+        self._config = config
+        self._loaded = loaded
+        self._stubs = stubs
+
+    def check(
+        self,
+        targets: Iterable[object],
+        config: Mapping[str, Any],
+        everywhere: frozenset[str],
+        where: Location | None,
+    ) -> None:
+        """Hold all that the test says against the plugins that it is about to load.
+
+        Args:
+            targets: Names, paths, classes or instances.
+            config: What it configures them with.
+            everywhere: Names of plugins that are stubbed or configured for all tests.
+            where: Where the test says it.
+
+        Raises:
+            ConsistencyError: If it cannot be meant so.
+        """
+        __tracebackhide__ = True
+        configs = self._configs(everywhere)
+        stubs = self._stubs.keys() - everywhere
+        if stubs or configs or config:
+            refuse_inconsistent(targets, loaded=self._loaded, stubs=stubs, configs=configs, config=config, where=where)
+
+    def check_config(
+        self, target: object, config: Mapping[str, Any], everywhere: frozenset[str], where: Location | None
+    ) -> None:
+        """Hold what the test configures one plugin with against it.
+
+        Args:
+            target: A name, a path, a class or an instance.
+            config: What it configures it with for this load.
+            everywhere: Names of plugins that are configured for all tests.
+            where: Where the test says it.
+
+        Raises:
+            ConsistencyError: If it cannot be meant so.
+        """
+        __tracebackhide__ = True
+        configs = self._configs(everywhere)
+        if config or configs:
+            refuse_unknown_keys(target, config, configs, where)
+
+    def _configs(self, everywhere: frozenset[str]) -> dict[str, Mapping[str, Any]]:
+        said = self._config.get("plugins")
+        if not isinstance(said, Mapping):
+            return {}
+        return {name: config for name, config in said.items() if name not in everywhere and isinstance(config, Mapping)}
+
+    def check_override(self, dependency: object, where: Location | None) -> None:
+        """Refuse the override of a dependency that no route has.
+
+        Args:
+            dependency: What is to be overridden.
+            where: Where the test says it.
+
+        Raises:
+            ConsistencyError: If plugins are loaded, and no route of theirs depends on it.
+        """
+        __tracebackhide__ = True
+        if self._loaded:
+            refuse_override(dependency, [route for one in self._loaded.values() for route in one.routes], where)

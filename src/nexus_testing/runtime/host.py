@@ -13,7 +13,7 @@ from . import declared, identity, routes
 from .adoption import Adoption
 from .attribution import owner_among
 from .companions import Companions
-from .consistency import refuse_inconsistent, refuse_override
+from .consistency import Consistency
 from .equipment import Equipment
 from .importer import finder
 from .life import Life
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
-    from ..locations import Location
     from ..nexus.kernel import Kernel
     from .discovery import Site
     from .owner import Owner
@@ -77,6 +76,7 @@ class Host:
         self.adoption = Adoption(self, self._life, owner)
         self.stand_ins = StandIns(kernel.service_registry)
         self.stand_ins.provide_all(stubs or {})
+        self.consistency = Consistency(kernel.config, self._life.loaded, self.stand_ins)
         self._companions = Companions(self, self._life.loaded, self.stand_ins)
         self._owners: dict[int, tuple[object, str | None]] = {}
         self._owners_among: tuple[Loaded, ...] = ()
@@ -201,37 +201,6 @@ class Host:
                 plugin=name,
             )
         return self.stand_ins.provide(name, version, services)
-
-    def check(self, targets: Iterable[object], everywhere: frozenset[str], where: Location | None) -> None:
-        """Hold what the test says against the plugins that it is about to load.
-
-        Args:
-            targets: Names, paths, classes or instances.
-            everywhere: Names of plugins that are stubbed or configured for all tests.
-            where: Where the test says it.
-
-        Raises:
-            ConsistencyError: If it cannot be meant so.
-        """
-        __tracebackhide__ = True
-        configs = self._kernel.config.get("plugins", {}).keys() - everywhere
-        stubs = self.stand_ins.keys() - everywhere
-        if stubs or configs:
-            refuse_inconsistent(targets, self._life.loaded, stubs, configs, where)
-
-    def check_override(self, dependency: object, where: Location | None) -> None:
-        """Refuse the override of a dependency that no route has.
-
-        Args:
-            dependency: What is to be overridden.
-            where: Where the test says it.
-
-        Raises:
-            ConsistencyError: If plugins are loaded, and no route of theirs depends on it.
-        """
-        __tracebackhide__ = True
-        if self._life.loaded:
-            refuse_override(dependency, [route for one in self._life.loaded.values() for route in one.routes], where)
 
     # -- giving a new plugin its ports ---------------------------------------------------------------------------
 
