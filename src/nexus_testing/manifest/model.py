@@ -238,6 +238,31 @@ class Manifest(Section):
     entry_point: str | None = Field(default=None, description="where its class is; the class in plugin.py is taken")
     config: dict[str, Any] = Field(default={}, description="ignored, as by the published framework")
 
+    def told(self) -> dict[str, Any]:
+        """Return what the manifest tells people, by its keys, without what it does not say."""
+        said = {
+            **self.model_dump(
+                include={
+                    "display_name",
+                    "author",
+                    "category",
+                    "license",
+                    "homepage",
+                    "repository",
+                    "documentation",
+                    "keywords",
+                    "tags",
+                    "icon",
+                    "screenshots",
+                },
+                exclude_unset=True,
+            ),
+            "api_version": self.api.version,
+        }
+        if isinstance(self.author, str):
+            said["author"] = {"name": self.author}
+        return {key: value for key, value in said.items() if value and value != {"name": ""}}
+
     def identity(self) -> dict[str, str]:
         """Return what the manifest says of the plugin that the plugin may also say itself."""
         return {

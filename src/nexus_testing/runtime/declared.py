@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..nexus.handles import Handle
     from .loaded import Loaded
 
-__all__ = ("findings_before", "findings_of_features", "findings_of_ui", "refuse_reload")
+__all__ = ("findings_before", "findings_of_features", "findings_of_tasks", "findings_of_ui", "refuse_reload")
 
 
 def findings_before(plugin: Loaded) -> Iterator[Finding]:
@@ -44,16 +44,8 @@ def findings_of_features(plugin: Loaded, registered: Iterable[Handle]) -> Iterat
     if plugin.manifest is None:
         return
     yield from findings_of_ui(plugin)
+    yield from findings_of_tasks(plugin, registered)
     features = plugin.manifest.features
-    if features.background_tasks is False:
-        for handle in registered:
-            if handle.kind == "task":
-                yield find(
-                    "NX321",
-                    f"features.background_tasks is false, and there is a background task {handle.name!r}.",
-                    plugin=plugin.name,
-                    where=handle.where,
-                )
     if features.websocket is False:
         for route in listed(plugin.routes, plugin.name):
             if route.method == "WEBSOCKET":
@@ -70,6 +62,25 @@ def findings_of_features(plugin: Loaded, registered: Iterable[Handle]) -> Iterat
             plugin=plugin.name,
             where=_manifest(plugin),
         )
+
+
+def findings_of_tasks(plugin: Loaded, registered: Iterable[Handle]) -> Iterator[Finding]:
+    """Return the background tasks of a plugin whose manifest says that it has none.
+
+    Args:
+        plugin: The plugin.
+        registered: What it has registered.
+    """
+    if plugin.manifest is None or plugin.manifest.features.background_tasks is not False:
+        return
+    for handle in registered:
+        if handle.kind == "task":
+            yield find(
+                "NX321",
+                f"features.background_tasks is false, and there is a background task {handle.name!r}.",
+                plugin=plugin.name,
+                where=handle.where,
+            )
 
 
 def findings_of_ui(plugin: Loaded) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from ..locations import of_callable
 from ..nexus.context import Activity, activity
 from . import routes, serving
 from .capabilities import check_described
-from .declared import findings_of_features
+from .declared import findings_of_features, findings_of_tasks
 from .importer import finder
 from .loaded import own_method
 from .stages import LogWatch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from ..errors import NexusTestingError
+    from ..nexus.handles import Handle
     from ..nexus.kernel import Kernel
     from .loaded import Loaded
     from .owner import Owner
@@ -294,24 +295,25 @@ class Life:
             # What is registered under the name belongs to the other one that has it.
             return
         await self._kernel.task_manager.stop(plugin.name)
-        if not failed:
-            for finding in self._kernel.permissions.findings_of(plugin.name):
-                self._kernel.report(finding)
         left = self._kernel.owned_by(plugin.name)
-        if left and not failed:
-            for handle in left:
-                self._kernel.report(
-                    find(
-                        "NX106",
-                        f"{plugin.label} did not release its {handle.kind} {handle.name!r}.",
-                        plugin=plugin.name,
-                        where=handle.where,
-                    )
-                )
+        if not failed:
+            self._report(plugin, left)
         for handle in left:
             handle()
         if self.loaded.get(plugin.name) is plugin:
             del self.loaded[plugin.name]
+
+    def _report(self, plugin: Loaded, left: list[Handle]) -> None:
+        """Report what stands out at the end of a plugin: what it did not use, and what it left."""
+        report = self._kernel.report
+        for finding in self._kernel.permissions.findings_of(plugin.name):
+            report(finding)
+        # A task may have come after the plugin became active.
+        for finding in findings_of_tasks(plugin, left):
+            report(finding)
+        for handle in left:
+            text = f"{plugin.label} did not release its {handle.kind} {handle.name!r}."
+            report(find("NX106", text, plugin=plugin.name, where=handle.where))
 
     def announce(self, name: str, plugin: Loaded, error: BaseException | None = None) -> None:
         """Publish the news of a plugin.

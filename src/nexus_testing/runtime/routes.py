@@ -246,18 +246,30 @@ def unmount(app: FastAPI, plugin: Loaded) -> None:
 
 
 def openapi_of(app: FastAPI, plugin: Loaded) -> dict[str, Any]:
-    """Return the OpenAPI document of one plugin: its paths, and the schemas that they use.
+    """Return the OpenAPI document of one plugin: its paths, the schemas that they use, what its manifest tells people.
 
     Args:
         app: The app.
         plugin: The plugin.
     """
-    return get_openapi(
-        title=getattr(plugin.manifest, "display_name", "") or plugin.name,
+    told = plugin.manifest.told() if plugin.manifest is not None else {}
+    document = get_openapi(
+        title=told.pop("display_name", None) or plugin.name,
         version=str(plugin.instance.version),
+        description=plugin.instance.description or None,
         routes=plugin.routes,
         separate_input_output_schemas=app.separate_input_output_schemas,
     )
+    # Past FastAPI's own argument for it, which refuses an address that is none.
+    if "author" in told:
+        document["info"]["contact"] = told.pop("author")
+    if "license" in told:
+        document["info"]["license"] = {"name": told.pop("license")}
+    if "documentation" in told:
+        document["externalDocs"] = {"url": told.pop("documentation")}
+    if told:
+        document["info"]["x-plugin"] = told
+    return document
 
 
 def drop(app: FastAPI, routes: Iterable[Any]) -> None:
