@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from inspect import cleandoc, signature
@@ -117,15 +118,35 @@ def _sections(annotation: Any) -> list[type[Section]]:
 
 
 def test_the_keys_of_a_manifest_are_those_that_there_are() -> None:
-    """Each key of the model has a row, in its order, and each row names a test that there is."""
-    rows = re.findall(r"^\| `([\w.\[\]]+)` \|.*\| `(\w+\.py)::(\w+)` \|$", _page("reference/manifest.md"), re.MULTILINE)
-    assert _keys(Manifest) == [key for key, _, _ in rows]
+    """Each key of the model has a row, in its order; each row names a module and a test that there are."""
+    row = re.compile(r"^\| `([\w.\[\]]+)` \|.+\|.+\|.+\| `([\w/]+\.py)` \| `(\w+\.py)::(\w+)` \|$", re.MULTILINE)
+    rows = row.findall(_page("reference/manifest.md"))
+    assert _keys(Manifest) == [key for key, *_ in rows]
     lost = [
-        (file, test)
-        for _, file, test in rows
-        if not re.search(rf"^(async )?def {test}\(", (ROOT / "tests/unit" / file).read_text("utf-8"), re.MULTILINE)
+        (module, file, test)
+        for _, module, file, test in rows
+        if not (ROOT / "src/nexus_testing" / module).is_file()
+        or not re.search(rf"^(async )?def {test}\(", (ROOT / "tests/unit" / file).read_text("utf-8"), re.MULTILINE)
     ]
     assert [] == lost
+
+
+def test_the_keys_of_the_guides_manifest_are_known() -> None:
+    """Each key of the manifest that the guide shows has its row too."""
+    shown = json.loads((ROOT / "tests/unit/guide_manifest.json").read_text(encoding="utf-8"))
+    assert set() == _written(shown) - set(_keys(Manifest))
+
+
+def _written(section: dict[str, Any], path: str = "") -> set[str]:
+    """Return the dotted keys of a manifest, those of its sections included."""
+    found = set()
+    for key, value in section.items():
+        found.add(f"{path}{key}")
+        if isinstance(value, dict):
+            found |= _written(value, f"{path}{key}.")
+        elif isinstance(value, list):
+            found |= {one for item in value if isinstance(item, dict) for one in _written(item, f"{path}{key}[].")}
+    return found
 
 
 def test_the_kinds_of_records_are_named() -> None:

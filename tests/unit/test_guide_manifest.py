@@ -197,3 +197,11 @@ async def test_a_class_that_says_something_else_is_a_finding(project: Repo) -> N
         "the class says version '2.0', the manifest '1.0.0'.",
         "the class says category 'other', the manifest 'business'.",
     ] == texts
+
+
+async def test_what_is_only_the_published_frameworks_changes_nothing(project: Repo) -> None:
+    """`entry_point` and `config` are taken and not read: class and configuration are those of the folder."""
+    write(project, entry_point="elsewhere:OtherPlugin", config={"max_retries": 99})
+    async with create_test_app(stubs=STUBS) as app:
+        plugin = await loaded(app)
+        assert ("MyAwesomePlugin", 5) == (type(plugin).__name__, plugin.config["max_retries"])
