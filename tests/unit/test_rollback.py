@@ -105,7 +105,11 @@ WAYS = {
 def _repo(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "fragile"
     folder.mkdir()
-    (folder / "manifest.json").write_text(json.dumps({"name": "fragile", "version": "1.0.0"}), encoding="utf-8")
+    (folder / "manifest.json").write_text(
+        json.dumps({"name": "fragile", "version": "1.0.0", "ui": {"enabled": True}}), encoding="utf-8"
+    )
+    (folder / "ui" / "static").mkdir(parents=True)
+    (folder / "ui" / "templates").mkdir()
     (folder / "names.py").write_text("COLLECTION = 'teas'\n", encoding="utf-8")
     (folder / "late.py").write_text("class Broken(Exception):\n    pass\n", encoding="utf-8")
     before = set_project(Project(tmp_path))
@@ -140,7 +144,7 @@ async def world(app: App) -> dict[str, Any]:
 
 async def check_failing(repo: Path, fails: str, stage: str) -> PluginLoadError:
     """Load a plugin that fails, and hold the world after it against the one before."""
-    async with create_test_app(services={"mine": 1}) as app:
+    async with create_test_app(services={"mine": 1}, config={"health": {"interval": True}}) as app:
         app.event_bus.subscribe("mine", print)
         await app.db.set("orders.old", {"id": "old", "by": "the test"})
         await app.db.collection("orders").create_index("by")

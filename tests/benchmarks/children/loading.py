@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -54,6 +56,23 @@ async def _loads(app: App, cls: type[BasePlugin], name: str) -> list[float]:
     return taken
 
 
+def _checks(app: App, temporary: str) -> list[float]:
+    """Return the microseconds of holding what a test says against one plugin, before its load."""
+    folder = Path(temporary).resolve()
+    (folder / "plugin.py").write_text("", encoding="utf-8")
+    schema = {"properties": {name: {"type": "string"} for name in "abcdefghij"}}
+    (folder / "schema.json").write_text(json.dumps(schema), encoding="utf-8")
+    manifest = {"name": "shop", "version": "1.0.0", "configuration": {"schema": "schema.json"}}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    config = {"a": "1", "b": "2", "c": "3"}
+    taken = []
+    for _ in range(LOADS * ROUNDS):
+        started = time.perf_counter()
+        app.backend.check([folder], config, frozenset(), None)
+        taken.append((time.perf_counter() - started) * 1e6)
+    return taken
+
+
 async def _many(size: int) -> float:
     """Return the seconds that an app of so many plugins takes from its start to its end."""
     gc.collect()
@@ -70,6 +89,8 @@ async def _measured() -> dict[str, object]:
     found: dict[str, list[float]] = {"routes": [], "bare": []}
     async with create_test_app() as app:
         await _loads(app, RoutesPlugin, "routes")
+        with tempfile.TemporaryDirectory() as folder:
+            checks = _checks(app, folder)
         for _ in range(ROUNDS):
             found["routes"] += await _loads(app, RoutesPlugin, "routes")
             found["bare"] += await _loads(app, BarePlugin, "bare")
@@ -77,7 +98,7 @@ async def _measured() -> dict[str, object]:
     for _ in range(ROUNDS):
         for size in SIZES:
             many[size].append(await _many(size))
-    return {**found, "many": many}
+    return {**found, "many": many, "checks": checks}
 
 
 if __name__ == "__main__":
