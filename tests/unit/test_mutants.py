@@ -114,7 +114,9 @@ def mutants(draw: st.DrawFn, original: dict[str, Any]) -> dict[str, Any]:
         how = draw(st.sampled_from(["replace", "replace", "remove", "rename"]))
         if how == "replace":
             holder[last] = draw(st.sampled_from(NEAR) | values)
-        elif isinstance(holder, dict):
+        elif isinstance(holder, list):
+            del holder[last]
+        else:
             value = holder.pop(last, None)
             if how == "rename":
                 holder[draw(st.sampled_from([f"{last}s", f"{last}"[1:], "$ref", "default", "pattern", "type"]))] = value
