@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,7 +86,8 @@ def test_an_unknown_name(repo: Repo) -> None:
                 def __init__(self): ...
             """,
             "Plugin 'shop' has 2 plugin classes: First, Second.",
-            "plugin.py:4",
+            # Python 3.13 knows where a class statement begins; before, its first function has to do.
+            "plugin.py:3" if sys.version_info >= (3, 13) else "plugin.py:4",
             id="several classes",
         ),
         pytest.param(
