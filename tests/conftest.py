@@ -102,8 +102,10 @@ class Repo:
 
 @pytest.fixture(name="repo")
 def _repo(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+    for name in ("PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         monkeypatch.delenv(name, raising=False)
+    # What shuffles the tests of this project would shuffle those of the repository too.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")])))
     monkeypatch.setenv("COLUMNS", "200")
     return Repo(pytester, monkeypatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -69,8 +70,6 @@ def asyncio_mark(
         obj: The test function.
         in_play: Says whether the test is one of a plugin or uses a fixture of ours.
     """
-    from contextlib import contextmanager, nullcontext
-
     function: Any = getattr(obj, "__func__", obj)
     inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
     if (
@@ -111,35 +110,36 @@ def loop_scope_of(item: pytest.Item) -> str:
     return str(said or item.config.getini("asyncio_default_test_loop_scope") or "function")
 
 
-def on_loop_of_test(fixturedef: Any, request: Any) -> None:
-    """Let pytest-asyncio run an async fixture on the loop of the test that asks for it.
+@contextmanager
+def on_loop_of_test(fixturedef: Any, request: Any) -> Generator[None]:
+    """Let pytest-asyncio, which sets an async fixture up meanwhile, run it on the loop of the test that asks for it.
 
     Args:
         fixturedef: pytest's definition of the fixture.
         request: The fixture's request.
     """
     function = getattr(fixturedef.func, "__func__", fixturedef.func)
-    if getattr(function, _SCOPE, None) and not getattr(function, "_nexus_flagged", False):
+    if getattr(function, _SCOPE, None):
+        # Its author said so.
+        yield
         return
     scope = fixturedef.scope
     node = request.node
     if isinstance(node, pytest.Item):
-        wanted = loop_scope_of(node)
-        scope = max(scope, wanted, key=_SCOPES.index)
-    before = {name: function.__dict__[name] for name in (_FLAG, _SCOPE) if name in function.__dict__}
-    setattr(function, _FLAG, True)
+        scope = max(scope, loop_scope_of(node), key=_SCOPES.index)
+    if not getattr(function, _FLAG, False):
+        # It is looked at once more when the test is called. The fixture's own finalizers do not run if it fails.
+        setattr(function, _FLAG, True)
+        node.addfinalizer(lambda: function.__dict__.pop(_FLAG, None))
+    was_there = _SCOPE in function.__dict__
     setattr(function, _SCOPE, scope)
-    function._nexus_flagged = True
-
-    def undo() -> None:
-        for name in (_FLAG, _SCOPE):
-            if name in before:
-                setattr(function, name, before[name])
-            else:
-                function.__dict__.pop(name, None)
-        function.__dict__.pop("_nexus_flagged", None)
-
-    request.addfinalizer(undo)
+    try:
+        yield
+    finally:
+        if was_there:
+            setattr(function, _SCOPE, None)
+        else:
+            delattr(function, _SCOPE)
 
 
 def runs_elsewhere(request: Any) -> bool:

@@ -177,12 +177,18 @@ def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, 
     name = fixturedef.argname
     if coroutines.is_coroutine(fixturedef.func) and _in_play(request) and not coroutines.runs_elsewhere(request):
         if coroutines.has_asyncio(request.config):
-            coroutines.on_loop_of_test(fixturedef, request)
+            with coroutines.on_loop_of_test(fixturedef, request):
+                return (yield from _set_up(fixturedef, request))
         elif name in fixtures.OURS:
             raise pytest.UsageError(
                 f"The fixture {name!r} needs pytest-asyncio, which is switched off.\n"
                 "fix: take `-p no:asyncio` out of the command line or of addopts."
             )
+    return (yield from _set_up(fixturedef, request))
+
+
+def _set_up(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
+    name = fixturedef.argname
     if name == "nexus_app" and fixturedef.func.__module__ == fixtures.__name__:
         _configure_library(request.config)
         fixtures.options_of(request)
