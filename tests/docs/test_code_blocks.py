@@ -133,7 +133,7 @@ def _run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, markdown: s
     source = str(Path(nexus_testing.__file__).parents[1])
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH", "")))))
-    result = pytester.runpytest_subprocess(*_plugin_options(), "-rA", "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*_plugin_options(), "-rA", "-p", "no:cacheprovider", "-p", "no:randomly")
     outcomes: dict[str, set[str]] = {}
     for line in result.outlines:
         if found := _OUTCOME.match(line):

@@ -238,6 +238,22 @@ async def test_dependencies_that_cannot_be_met(repo: Path) -> None:
         assert await app.load_plugin("needs_missing") is True
 
 
+@pytest.mark.parametrize(
+    ("wanted", "version"),
+    [("", "1.0.0"), (">=2.1", "2.1"), (">1.4", "1.4.1"), ("==3.*", "3"), ("<1", "0.1.0"), ("~=1.2,!=1.2", "1.2.1")],
+)
+@pytest.mark.asyncio
+async def test_the_stubs_to_write_meet_what_is_asked_for(wanted: str, version: str, repo: Path) -> None:
+    """All missing plugins are named together, with versions that the plugin takes."""
+    write(repo, "shop", plugins=[f"mail_plugin{wanted}", "auth_plugin>=1"])
+    async with create_test_app() as app:
+        with pytest.raises(PluginLoadError, match="on plugins 'mail_plugin' and 'auth_plugin', which are not") as info:
+            await app.load_plugin("shop")
+    assert str(info.value).endswith(f"return {{'mail_plugin': {version!r}, 'auth_plugin': '1'}}")
+    async with create_test_app(stubs={"mail_plugin": version, "auth_plugin": "1"}) as app:
+        assert await app.load_plugin("shop") is True
+
+
 @pytest.mark.asyncio
 async def test_a_reload_takes_the_new_code_and_keeps_the_data(repo: Path) -> None:
     """After it the new class answers, and what was stored is still there."""

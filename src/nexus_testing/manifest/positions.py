@@ -5,9 +5,14 @@ from __future__ import annotations
 import bisect
 import json
 import re
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-__all__ = ("Path", "Place", "Positions", "dotted")
+from ..locations import Location
+
+if TYPE_CHECKING:
+    import pathlib
+
+__all__ = ("Path", "Place", "Positions", "dotted", "locate")
 
 Path: TypeAlias = tuple[str | int, ...]
 """The keys and indexes that lead from the top to a value."""
@@ -38,6 +43,20 @@ def dotted(path: Path) -> str:
         else:
             text += f"[{part!r}]"
     return text or "(top)"
+
+
+def locate(file: pathlib.Path, *keys: str | int) -> Location:
+    """Return where in a JSON file a value stands, for a message; its first line where the file cannot be read.
+
+    Args:
+        file: The file. It is read here, since only where there is something to say this is asked.
+        keys: The keys and indexes that lead to the value.
+    """
+    try:
+        place = Positions(file.read_text(encoding="utf-8")).value(keys)
+    except (OSError, ValueError, IndexError):
+        place = Place(1, 1)
+    return Location(str(file), place.line, column=place.column)
 
 
 class Positions:

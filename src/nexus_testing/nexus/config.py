@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError, did_you_mean
+from ..manifest.positions import locate
 from .config_files import read_config_files, refuse_invalid
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _require(plugin: str, folder: Path | None, configuration: Mapping[str, Any],
         lines = "\n".join(f"            {key!r}: …," for key in missing)
         raise ConfigurationError(
             f"Plugin {plugin!r} misses required configuration: {', '.join(map(repr, missing))}.",
-            where=folder / "manifest.json" if folder is not None else None,
+            where=locate(folder / "manifest.json", "configuration", "required") if folder is not None else None,
             why='its manifest lists them under "configuration.required", and no file or test gives them',
             fix="Give them to the plugin under test, in conftest.py or in the test file:\n"
             "    @pytest.fixture\n"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import PermissionDenied
 from ..findings import Refuted, find
-from ..locations import Location, caller
+from ..locations import caller
+from ..manifest.positions import locate
 from ..records import Refused
 from .context import who
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..findings import Finding
+    from ..locations import Location
     from .kernel import Kernel
 
 __all__ = ("ALWAYS", "QUERIES", "WHERE_NAMED", "PermissionUse", "Permissions")
@@ -57,15 +59,22 @@ class PermissionUse(NamedTuple):
 class _Rule:
     """One plugin's permissions."""
 
-    __slots__ = ("active", "declared", "denied", "enforced", "manifest", "used")
+    __slots__ = ("_listed", "active", "declared", "denied", "enforced", "manifest", "used")
 
     def __init__(self, declared: Iterable[str], manifest: Path | None) -> None:
-        self.declared = frozenset(declared)
+        self._listed = tuple(declared)
+        self.declared = frozenset(self._listed)
         self.enforced = ALWAYS.keys() | (WHERE_NAMED.keys() if self.declared & WHERE_NAMED.keys() else set())
         self.manifest = manifest
         self.used: set[str] = set()
         self.denied: set[str] = set()
         self.active = False
+
+    def place(self, permission: str | None = None) -> Location | None:
+        """Return where the manifest lists its permissions, or one of them."""
+        if self.manifest is None:
+            return None
+        return locate(self.manifest, "permissions", *([self._listed.index(permission)] if permission else []))
 
 
 class Permissions:
@@ -195,12 +204,12 @@ class Permissions:
                 # One test needs one part of a plugin, another the rest.
                 self._kernel.refuted.add(Refuted("NX611", plugin, text))
             else:
-                yield find("NX611", text, plugin=plugin, where=_line_of(rule.manifest, f'"{permission}"'))
+                yield find("NX611", text, plugin=plugin, where=rule.place(permission))
 
 
 def _denied(plugin: str, permission: str, rule: _Rule, where: Location | None) -> PermissionDenied:
     does = (ALWAYS | WHERE_NAMED)[permission]
-    line = _line_of(rule.manifest, '"permissions"')
+    line = rule.place()
     named = ", ".join(f'"{name}"' for name in [*sorted(rule.declared), permission])
     return PermissionDenied(
         f"Plugin {plugin!r} may not {does}: its manifest does not name the permission {permission!r}.",
@@ -210,11 +219,3 @@ def _denied(plugin: str, permission: str, rule: _Rule, where: Location | None) -
         fix=f'Write in its manifest:\n    "permissions": [{named}]',
         plugin=plugin,
     )
-
-
-def _line_of(manifest: Path | None, text: str) -> Location | None:
-    """Return the first line of a manifest with a text; read only where there is something to say."""
-    if manifest is None:
-        return None
-    lines = manifest.read_text(encoding="utf-8").splitlines() if manifest.is_file() else []
-    return Location(str(manifest), next((number for number, line in enumerate(lines, 1) if text in line), 1))

@@ -10,6 +10,7 @@ from .discovery import current_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from .loaded import Loaded
     from .stand_ins import StandIns
@@ -61,21 +62,23 @@ class Companions:
             PluginLoadError: If something is missing.
         """
         dependencies.check_environment(plugin, nexus_package.__version__)
-        for name, range_ in dependencies.required_plugins(plugin):
-            version = self.version_of(name) or await self._bring(plugin, name, range_)
+        required = dependencies.required_plugins(plugin)
+        absent = {name: range_ for name, range_ in required if self.version_of(name) is None}
+        sites = {site.name: site.folder for site in current_project().visible()} if absent else {}
+        if missing := {name: range_ for name, range_ in absent.items() if name not in sites}:
+            raise dependencies.missing_plugins(plugin, missing, [*sites, *self._loaded])
+        for name, range_ in required:
+            version = self.version_of(name) or await self._bring(plugin, name, sites[name])
             if not dependencies.satisfies(plugin, version, range_, name):
                 raise dependencies.wrong_version(plugin, name, range_, {name: version})
             plugin.requires.append(name)
 
-    async def _bring(self, plugin: Loaded, name: str, range_: str) -> str:
-        sites = {site.name: site for site in current_project().visible()}
-        if name not in sites:
-            raise dependencies.missing_plugin(plugin, name, range_, [*sites, *self._loaded])
+    async def _bring(self, plugin: Loaded, name: str, folder: Path) -> str:
         if name in self._under_way or name == plugin.name:
             raise dependencies.cycle(plugin, [*self._under_way, plugin.name, name])
         self._under_way.append(plugin.name)
         try:
-            instance = await self._loader.load(sites[name].folder)
+            instance = await self._loader.load(folder)
         finally:
             self._under_way.pop()
         plugin.brought.append(name)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import PluginLoadError, did_you_mean
 from ..findings import find
-from ..locations import Location
 from ..manifest.meaning import SYSTEM
+from ..manifest.positions import locate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 __all__ = ("check_environment", "missing_programs", "required_plugins", "satisfies")
 
 
-def _problem(plugin: Loaded, what: str, why: str, fix: str) -> PluginLoadError:
+def _problem(plugin: Loaded, what: str, why: str, fix: str, *keys: str | int) -> PluginLoadError:
     return PluginLoadError(
         what,
         stage="Discovery",
-        where=plugin.site.manifest if plugin.site is not None else None,
+        where=locate(plugin.site.manifest, *keys) if plugin.site is not None else None,
         why=why,
         fix=fix,
         plugin=plugin.name,
@@ -60,6 +60,7 @@ def satisfies(plugin: Loaded, version: str, wanted: str, what: str) -> bool:
             f"{plugin.label.capitalize()} asks for {what} {wanted!r}, which cannot be compared with {version!r}.",
             str(error),
             'Write ranges like ">=1.0,<2" and versions like "1.0.0".',
+            "dependencies",
         ) from error
 
 
@@ -93,6 +94,7 @@ def check_environment(plugin: Loaded, nexus_version: str) -> None:
             f"{plugin.label.capitalize()} misses what its manifest depends on.",
             "\n".join(problems),
             "Install what is missing into the environment that runs the tests, or change dependencies in the manifest.",
+            "dependencies",
         )
 
 
@@ -150,14 +152,16 @@ def missing_programs(plugin: Loaded) -> Iterator[Finding]:
     Args:
         plugin: The plugin.
     """
-    for text in plugin.manifest.dependencies.system if plugin.manifest is not None else ():
+    for index, text in enumerate(plugin.manifest.dependencies.system if plugin.manifest is not None else ()):
         found = SYSTEM.fullmatch(text)
         if found is not None and _program(found["name"], os.environ.get("PATH", "")) is None:
             yield find(
                 "NX317",
                 f"dependencies.system names {text!r}, and there is no program {found['name']!r} on the path.",
                 plugin=plugin.name,
-                where=Location(str(plugin.folder / "manifest.json"), 1) if plugin.folder is not None else None,
+                where=locate(plugin.folder / "manifest.json", "dependencies", "system", index)
+                if plugin.folder is not None
+                else None,
             )
 
 
@@ -177,6 +181,8 @@ def _requirement(plugin: Loaded, text: str) -> Requirement:
             f"{plugin.label.capitalize()} depends on {text!r}, which is no requirement.",
             str(error),
             'Write a name and a range, such as "auth_plugin>=1.0.0".',
+            "dependencies",
+            "plugins",
         ) from error
 
 
@@ -213,25 +219,40 @@ def required_names(manifest: Manifest) -> list[str]:
     return names
 
 
-def missing_plugin(plugin: Loaded, name: str, range_: str, known: Iterable[str]) -> PluginLoadError:
-    """Make the error of a plugin that another depends on and that is not there.
+def missing_plugins(plugin: Loaded, missing: Mapping[str, str], known: Iterable[str]) -> PluginLoadError:
+    """Make the error of plugins that another depends on and that are not there.
 
     Args:
-        plugin: The plugin that depends on it.
-        name: The missing plugin.
-        range_: The range of its version.
+        plugin: The plugin that depends on them.
+        missing: The ranges of their versions, by their names.
         known: The names of those that there are.
     """
-    version = range_.lstrip("=><~! ").split(",")[0] or "1.0.0"
+    is_, it = ("is", "it") if len(missing) == 1 else ("are", "them")
+    others = sorted({*known} - {plugin.name})
+    hints = " ".join(filter(None, (did_you_mean(name, others) for name in missing)))
+    stubs = ", ".join(f"{name!r}: {_version_in(range_)!r}" for name, range_ in missing.items())
     return _problem(
         plugin,
-        f"{plugin.label.capitalize()} depends on plugin {name!r}, which is not here.",
-        f"found {', '.join(sorted(known)) or 'no other plugin'}. {did_you_mean(name, known)}".strip(),
-        "Put it beside this plugin, or let the harness stand in for it:\n"
+        f"{plugin.label.capitalize()} depends on plugin{'s' * (len(missing) > 1)} {' and '.join(map(repr, missing))}, "
+        f"which {is_} not here.",
+        f"found {', '.join(others) or 'no other plugin'}. {hints}".strip(),
+        f"Put {it} beside this plugin, or let the harness stand in for {it}:\n"
         "    @pytest.fixture\n"
         "    def nexus_stubs():\n"
-        f"        return {{{name!r}: {version!r}}}",
+        f"        return {{{stubs}}}",
+        "dependencies",
+        "plugins",
     )
+
+
+def _version_in(range_: str) -> str:
+    """Return a version that is in a range of versions, as far as the range itself names one."""
+    from packaging.specifiers import SpecifierSet
+
+    wanted = SpecifierSet(range_)
+    named = sorted(one.version.removesuffix(".*") for one in wanted)
+    near = [*named, *(f"{version}.1" for version in named), "1.0.0", "0.1.0"]
+    return next((version for version in near if wanted.contains(version)), "1.0.0")
 
 
 def cycle(plugin: Loaded, names: list[str]) -> PluginLoadError:
@@ -246,6 +267,8 @@ def cycle(plugin: Loaded, names: list[str]) -> PluginLoadError:
         f"Plugins depend on each other in a circle: {' -> '.join(names)}.",
         "each of them would have to be loaded before the others",
         "Take one dependency out of one manifest; an event or a service looked up late often does.",
+        "dependencies",
+        "plugins",
     )
 
 
@@ -263,4 +286,7 @@ def wrong_version(plugin: Loaded, name: str, range_: str, versions: Mapping[str,
         f"{plugin.label.capitalize()} depends on plugin {name!r} {range_}; here is {versions[name]}.",
         "",
         f"Change the range in the manifest, or the version of {name!r}.",
+        "dependencies",
+        "plugins",
+        [one for one, _ in required_plugins(plugin)].index(name),
     )

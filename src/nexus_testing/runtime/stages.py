@@ -173,12 +173,16 @@ class Stages:
             activity.reset(token)
 
     def _failed(self, plugin: Loaded, stage: str, name: str, error: BaseException) -> PluginLoadError:
+        ours = error if isinstance(error, NexusTestingError) else None
+        said = ours.what if ours is not None else str(error)
+        why = "the hook was cancelled, by nobody of ours" if isinstance(error, asyncio.CancelledError) else ""
         return PluginLoadError(
-            f"{plugin.label.capitalize()} failed in {name}(): {f'{type(error).__name__}: {error}'.rstrip(': ')}",
+            f"{plugin.label.capitalize()} failed in {name}(): {f'{type(error).__name__}: {said}'.rstrip(': ')}",
             stage=stage,
             where=of_exception(error, plugin.folder) or of_callable(_hook_of(plugin, name)),
-            why="" if not isinstance(error, asyncio.CancelledError) else "the hook was cancelled, by nobody of ours",
-            fix="Mend the line above; what it raised is the cause of this error.",
+            why=ours.why if ours is not None else why,
+            fix=(ours.fix if ours is not None else "")
+            or "Mend the line above; what it raised is the cause of this error.",
             plugin=plugin.name,
         )
 
