@@ -274,22 +274,29 @@ class Journal:
         """
         return [step for step in self.of(LifecycleStep) if step.plugin == plugin]
 
-    def assert_lifecycle(self, plugin: str, expected: Sequence[str]) -> None:
+    def assert_lifecycle(self, expected: Sequence[str], plugin: str | None = None) -> None:
         """Check the steps of one plugin's life.
 
         Args:
-            plugin: The plugin's name.
             expected: The names of the steps, all of them and in order; one that fails is ``"Loading failed"``.
+            plugin: The plugin's name; the only one that took a step by default.
 
         Raises:
             LifecycleAssertionError: If they were others.
         """
         __tracebackhide__ = True
+        known = dict.fromkeys(step.plugin for step in self.of(LifecycleStep))
+        if plugin is None and len(known) != 1:
+            raise LifecycleAssertionError(
+                f"{'Several plugins' if known else 'No plugin'} took steps, and none was named.",
+                why=f"there are {', '.join(known)}" if known else "nothing was loaded",
+                fix=f"Say whose: assert_lifecycle([…], {next(iter(known), 'my_plugin')!r}).",
+            )
+        plugin = plugin or next(iter(known))
         steps = self.lifecycle(plugin)
         actual = [step.stage if step.error is None else f"{step.stage} failed" for step in steps]
         if actual == list(expected):
             return
-        known = dict.fromkeys(step.plugin for step in self.of(LifecycleStep))
         lines = [*difflib.ndiff(list(expected), actual)]
         lines += [f"{step.stage} failed with {step.error!r}" for step in steps if step.error is not None]
         raise LifecycleAssertionError(

@@ -99,17 +99,36 @@ async def test_a_life_is_asserted_step_by_step() -> None:
             """Have a hook that runs."""
 
     async with create_test_app([HookedPlugin]) as app:
-        app.journal.assert_lifecycle("hooked", WHOLE)
+        app.journal.assert_lifecycle(WHOLE, "hooked")
         assert ("on_load", "get_database_schema") == app.journal.lifecycle("hooked")[2].hooks
         assert ("initialize",) == app.journal.lifecycle("hooked")[3].hooks
         await app.disable_plugin("hooked")
         await app.enable_plugin("hooked")
-        app.journal.assert_lifecycle("hooked", [*WHOLE, "Disabled", "Active"])
+        app.journal.assert_lifecycle([*WHOLE, "Disabled", "Active"], "hooked")
         with pytest.raises(LifecycleAssertionError, match="- Unloaded") as failed:
-            app.journal.assert_lifecycle("hooked", [*WHOLE, "Disabled", "Active", "Unloaded"])
+            app.journal.assert_lifecycle([*WHOLE, "Disabled", "Active", "Unloaded"], "hooked")
         assert isinstance(failed.value, AssertionError)
         with pytest.raises(LifecycleAssertionError, match="Did you mean 'hooked'"):
-            app.journal.assert_lifecycle("hookd", WHOLE)
+            app.journal.assert_lifecycle(WHOLE, "hookd")
+
+
+async def test_whose_life_it_is_has_to_be_said_where_there_are_several() -> None:
+    """The only plugin need not be named; of two one has to be."""
+
+    class FirstPlugin(BasePlugin):
+        pass
+
+    class SecondPlugin(BasePlugin):
+        pass
+
+    async with create_test_app() as app:
+        with pytest.raises(LifecycleAssertionError, match="No plugin took steps"):
+            app.journal.assert_lifecycle([])
+        await app.load_plugin(FirstPlugin)
+        app.journal.assert_lifecycle(WHOLE)
+        await app.load_plugin(SecondPlugin)
+        with pytest.raises(LifecycleAssertionError, match=r"first, second\n +fix: +Say whose: .*'first'"):
+            app.journal.assert_lifecycle(WHOLE)
 
 
 async def test_a_step_that_failed_is_asserted_as_such() -> None:
@@ -121,9 +140,9 @@ async def test_a_step_that_failed_is_asserted_as_such() -> None:
 
     async with create_test_app() as app:
         assert not await app.load_plugin(BrokenPlugin, check=False)
-        app.journal.assert_lifecycle("broken", [*WHOLE[:3], "Initialization failed"])
+        app.journal.assert_lifecycle([*WHOLE[:3], "Initialization failed"], "broken")
         with pytest.raises(LifecycleAssertionError, match="no till"):
-            app.journal.assert_lifecycle("broken", WHOLE)
+            app.journal.assert_lifecycle(WHOLE, "broken")
 
 
 # -- the hooks of the guide --------------------------------------------------------------------------------------
