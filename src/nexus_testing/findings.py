@@ -207,6 +207,7 @@ KINDS: dict[str, Kind] = {
             "a route that was registered before the requirement was laid around its function",
             "Put @require_permission or @require_role below the route's own decorator.",
         ),
+        Kind("NX605", _W, "a route's path that does not start with '/'", "Write the '/'; nothing puts it there."),
         Kind(
             "NX611",
             _I,

@@ -315,6 +315,29 @@ async def test_a_requirement_above_its_route_is_found() -> None:
         ]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "path", "found"),
+    [
+        ("", "items", "the path 'items' of GET runs into what stands before it, and is '/api/mirrorit"),
+        ("/pets", "/{id}", None),
+        ("/pets", "s/{id}", "the path 's/{id}' of GET runs into what stands before it, and is '/petss/{id}'"),
+        ("/pets", "", None),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_path_without_a_slash_is_found(prefix: str, path: str, found: str | None) -> None:
+    """Nothing puts a slash between a prefix and a path."""
+    router = APIRouter(prefix=prefix)
+
+    @router.get(path)
+    async def items() -> None: ...
+
+    async with create_test_app([Mirror("mirror", router)]) as app:
+        texts = [one.text for one in app.findings if one.id == "NX605"]
+    assert len(texts) == (found is not None)
+    assert all(found in text for text in texts if found)
+
+
 # -- middleware ----------------------------------------------------------------------------------------------------
 
 calls: list[str] = []

@@ -214,6 +214,17 @@ def findings_of(plugin: Loaded, routers: list[APIRouter], prefix: str) -> Iterat
                 plugin=plugin.name,
                 where=of_callable(plugin.instance.get_api_routes),
             )
+        for one in listed(router.routes, plugin.name):
+            own = one.path.removeprefix(router.prefix)
+            if own and not own.startswith("/"):
+                before = router.prefix or prefix
+                yield find(
+                    "NX605",
+                    f"{plugin.label}: the path {own!r} of {one.method} runs into what stands before it, and is "
+                    f"{before + own!r}.",
+                    plugin=plugin.name,
+                    where=of_callable(one.endpoint),
+                )
     for route in routes:
         if prefix and f"{route.path}/".startswith(f"{prefix}{prefix}/"):
             yield find(
