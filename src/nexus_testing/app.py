@@ -15,6 +15,8 @@ from .client import accept_app_argument, make_client
 from .environment import Environment
 from .errors import LifecycleError, LoopError, PluginLoadError
 from .locations import caller
+from .network import guard
+from .nexus.context import who
 from .parts import Parts
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class App(Parts):
         self._backend.start_with(self._start)
         self._backend.hide_with(self._environment.hide)
         self._state = "new"
+        self._guarded = False
         self._clients: list[Any] = []
         for name, service in (services or {}).items():
             self._backend.service_registry.register(name, service)
@@ -90,6 +93,9 @@ class App(Parts):
         self._state = "running"
         self._environment.enter()
         try:
+            if defaults.current().guarded:
+                guard.hold()
+                self._guarded = True
             await self._backend.start()
             if self._plugins:
                 self._backend.check(self._plugins, self._own_config, self._everywhere, self._made_at)
@@ -145,6 +151,9 @@ class App(Parts):
         self._state = "over"
         self._backend.leave()
         self._environment.leave()
+        if self._guarded:
+            guard.let_go()
+            self._guarded = False
         defaults.untrack(self)
 
     def close_clients(self) -> None:
@@ -399,6 +408,8 @@ def _refuse_test_client(scope: Mapping[str, Any]) -> None:
             fix="Use the fixture test_client, or `async with app.client() as client`, and `await client.get(…)`.",
         )
 
+
+guard.who = who
 
 _accept: list[Callable[[], None]] = []
 

@@ -31,7 +31,12 @@ The tree::
     ├── TemplateError                 a template of a plugin's that is not there or cannot be rendered
     ├── NamespaceError                something else already owns the name `nexus`
     ├── ResultError                   a result file that cannot be read or written
+    ├── NetworkError                  what a test says about the network cannot be meant so
+    │   ├── UnmatchedCall             an outbound call that no route of nexus_http is about
+    │   └── NetworkAssertionError     an assertion on outbound calls that does not hold (also an AssertionError)
     └── ExtraMissing                  an optional part that is not installed
+
+    OutboundRefused                   something left for another machine (a BaseException: no retry catches it)
 
     PluginError                       the framework's own, for plugins to raise
     ├── PluginInitializationError
@@ -64,7 +69,10 @@ __all__ = (
     "LoopError",
     "ManifestError",
     "NamespaceError",
+    "NetworkAssertionError",
+    "NetworkError",
     "NexusTestingError",
+    "OutboundRefused",
     "PermissionDenied",
     "PluginConfigurationError",
     "PluginDependencyError",
@@ -80,8 +88,10 @@ __all__ = (
     "ServiceAssertionError",
     "ServiceError",
     "TemplateError",
+    "Told",
     "TransactionError",
     "UnawaitedCall",
+    "UnmatchedCall",
     "WebSocketClosed",
     "WebSocketError",
     "WebSocketRejected",
@@ -100,8 +110,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
 
 
-class NexusTestingError(Exception):
-    """Base of what the harness raises: what happened, where, why, and what to do next.
+class Told(BaseException):
+    """What happened, where, why, and what to do next; the part that all errors of ours share.
 
     Args:
         what: What happened, as one sentence.
@@ -135,6 +145,45 @@ class NexusTestingError(Exception):
                 lines.append(f"  {label + ':':<6} {first}")
                 lines.extend(f"         {line}" for line in more)
         return "\n".join(lines)
+
+
+class NexusTestingError(Told, Exception):
+    """Base of what the harness raises, and an author's code may catch by accident."""
+
+
+class OutboundRefused(Told):
+    """Something left for another machine while an app of a test was up.
+
+    No ``except Exception`` of a plugin or a library catches it, so that retries end at once.
+
+    Args:
+        what: What happened, as one sentence.
+        host: The host that was meant.
+        port: The port that was meant, if one was.
+        where: The line that called.
+        why: The rule.
+        fix: What to write.
+        plugin: The plugin's name.
+
+    Attributes:
+        carrier: The error of ours that it became the cause of.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        host: str,
+        port: int | None = None,
+        where: object = None,
+        why: str = "",
+        fix: str = "",
+        plugin: str | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.carrier: BaseException | None = None
+        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
 
 
 class PluginUnderTestError(NexusTestingError):
@@ -326,6 +375,44 @@ class NamespaceError(NexusTestingError):
 
 class ResultError(NexusTestingError):
     """A result file that cannot be read or written."""
+
+
+class NetworkError(NexusTestingError):
+    """What a test says about the network cannot be meant so."""
+
+
+class UnmatchedCall(NetworkError):
+    """An outbound call that no route of `nexus_http` is about.
+
+    Args:
+        what: What happened, as one sentence.
+        host: The host that was meant.
+        port: The port that was meant, if it was named.
+        where: The line that called.
+        why: The routes that there are.
+        fix: What to write.
+        plugin: The plugin's name.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        host: str,
+        port: int | None = None,
+        where: object = None,
+        why: str = "",
+        fix: str = "",
+        plugin: str | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.carrier: BaseException | None = None
+        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
+
+
+class NetworkAssertionError(NetworkError, AssertionError):
+    """An assertion on outbound calls that does not hold."""
 
 
 class ExtraMissing(NexusTestingError):

@@ -23,6 +23,7 @@ __all__ = (
     "JobRun",
     "Journal",
     "LifecycleStep",
+    "Outbound",
     "Published",
     "Query",
     "Record",
@@ -143,6 +144,19 @@ class ServiceCall(NamedTuple):
     error: BaseException | None
 
 
+class Outbound(NamedTuple):
+    """Another machine was asked something, and a route of `nexus_http` answered; None for `status` if it raised."""
+
+    seq: int
+    at: float
+    method: str
+    url: str
+    status: int | None
+    plugin: str | None
+    duration: float
+    error: BaseException | None
+
+
 class Query(NamedTuple):
     """The database was asked to do something."""
 
@@ -209,6 +223,7 @@ Record: TypeAlias = (
     | ServiceRegistered
     | ServiceLookup
     | ServiceCall
+    | Outbound
     | Query
     | CacheCall
     | JobRun
@@ -224,6 +239,7 @@ R = TypeVar(
     ServiceRegistered,
     ServiceLookup,
     ServiceCall,
+    Outbound,
     Query,
     CacheCall,
     JobRun,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from nexus_testing.app import App
     from nexus_testing.client import Client
+    from nexus_testing.fakes.http import OutboundHttp
     from nexus_testing.nexus.database import MemoryDatabase
     from nexus_testing.nexus.events import EventBus
     from nexus_testing.nexus.services import ServiceRegistry
@@ -25,6 +26,7 @@ __all__ = (
     "nexus_app",
     "nexus_config",
     "nexus_db",
+    "nexus_http",
     "nexus_journal",
     "nexus_plugin_config",
     "nexus_plugins",
@@ -177,6 +179,23 @@ def nexus_db(nexus_app: App) -> MemoryDatabase:
 def nexus_journal(nexus_app: App) -> Journal:
     """Everything that happened in the app, in order."""
     return nexus_app.journal
+
+
+@pytest.fixture
+def nexus_http() -> Iterator[OutboundHttp]:
+    """What other machines answer to what the plugin asks of them by httpx or httpx2; switched on by its first route."""
+    from nexus_testing.fakes.http import OutboundHttp
+    from nexus_testing.nexus.context import current_kernel
+    from nexus_testing.records import Outbound
+
+    def record(exchange: Any) -> None:
+        kernel = current_kernel()
+        if kernel is not None:
+            kernel.journal.append(Outbound(kernel.journal.next_seq(), kernel.clock.time(), *exchange))
+
+    http = OutboundHttp(record)
+    yield http
+    http.stop()
 
 
 @pytest.fixture

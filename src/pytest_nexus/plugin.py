@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, coroutines, fixtures, places, settings, tracebacks
+from . import apps, audit, coroutines, fixtures, places, settings, tracebacks
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
 from .fixtures import respx_mock  # noqa: F401 - as above; it is no name of ours
 from .report import KEY as REPORT
@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     coroutines.silence_unset_scope(config)
     _session_report.append(config.stash[REPORT])
     config.addinivalue_line("markers", "nexus_allow(*ids, reason): findings that are none in this test, and why.")
+    config.addinivalue_line("markers", "nexus_allow_network(*hosts, reason): what this test may reach, and why.")
     if config.pluginmanager.is_blocked("respx"):
         config.addinivalue_line("markers", "respx(…): configure the fixture respx_mock, as respx does.")
 
@@ -214,7 +215,7 @@ def _configure_library(config: pytest.Config) -> None:
     said = config.stash[settings.KEY]
     undo = config.stash[_UNDO]
     limits = Limits(hook=said.hook_timeout, drain=said.drain_timeout)
-    before = set_defaults(Defaults(limits, said.client, said.backend, config.stash[_MACHINE]))
+    before = set_defaults(Defaults(limits, said.client, said.backend, config.stash[_MACHINE], guarded=True))
     undo.append(lambda: set_defaults(before))
     if said.version:
         version = nexus_testing.nexus.__version__
@@ -233,9 +234,14 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     """Note what a test allows, and fail one whose fixtures forgot an `await`."""
     __tracebackhide__ = True
     _allow(item)
+    audit.allow_network(item)
     if "nexus_testing.app" in sys.modules:
         _configure_library(item.config)
-    result = yield
+    try:
+        result = yield
+    except BaseException as error:
+        audit.note_unnoticed(item, error)
+        raise
     _refuse_unawaited()
     return result
 
@@ -251,6 +257,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         for call in _UNAWAITED:
             error.add_note(f"Besides, {call.name}() was never awaited, at {call.where}.")
         _UNAWAITED.clear()
+        audit.note_unnoticed(item, error)
         raise
     finally:
         if "nexus_testing.app" in sys.modules:
@@ -259,6 +266,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
                 item.config.stash[REPORT].add(app)
             apps.close(left)
     _refuse_unawaited()
+    audit.raise_unnoticed(item)
     return result
 
 
@@ -273,6 +281,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
         for app in ours:
             item.config.stash[REPORT].add(app)
     _refuse_unawaited()
+    audit.raise_unnoticed(item)
     return result
 
 

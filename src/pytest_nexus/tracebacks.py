@@ -28,10 +28,10 @@ def shortened(info: pytest.ExceptionInfo[BaseException]) -> pytest.ExceptionInfo
             vars(module)["__tracebackhide__"] = True
     errors = sys.modules.get("nexus_testing.errors")
     locations = sys.modules.get("nexus_testing.locations")
-    if errors is None or locations is None or not isinstance(info.value, errors.NexusTestingError):
+    if errors is None or locations is None or not isinstance(info.value, errors.Told):
         return info
     for error in _chain(info.value):
-        if isinstance(error, errors.NexusTestingError):
+        if isinstance(error, errors.Told):
             error.__traceback__ = _kept(error.__traceback__, locations)
     if info.value.__traceback__ is None:
         return info

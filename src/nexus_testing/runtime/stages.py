@@ -10,7 +10,7 @@ import time
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ..errors import NexusTestingError, PluginLoadError
+from ..errors import NexusTestingError, OutboundRefused, PluginLoadError, Told, UnmatchedCall
 from ..limits import HOOK_LIMIT, limit
 from ..locations import Location, of_callable, of_exception
 from ..nexus.context import Activity, activity
@@ -155,10 +155,6 @@ class Stages:
                 raise _not_async(plugin, stage, name, method)  # noqa: TRY301 - it goes the way of every failure
             async with limit(self._limit):
                 return await result
-        except NexusTestingError as error:
-            if isinstance(error, PluginLoadError) and error.plugin == plugin.name:
-                raise
-            raise self._failed(plugin, stage, name, error) from error
         except TimeoutError as error:
             if isinstance(error.__cause__, asyncio.CancelledError):
                 raise self._hung(plugin, stage, name, method, error) from error
@@ -167,13 +163,18 @@ class Stages:
             if task is not None and task.cancelling() > asked:
                 raise
             raise self._failed(plugin, stage, name, error) from error
-        except Exception as error:
-            raise self._failed(plugin, stage, name, error) from error
+        except (Exception, OutboundRefused) as error:
+            if isinstance(error, PluginLoadError) and error.plugin == plugin.name:
+                raise
+            failed = self._failed(plugin, stage, name, error)
+            if isinstance(error, OutboundRefused | UnmatchedCall):
+                error.carrier = failed
+            raise failed from error
         finally:
             activity.reset(token)
 
     def _failed(self, plugin: Loaded, stage: str, name: str, error: BaseException) -> PluginLoadError:
-        ours = error if isinstance(error, NexusTestingError) else None
+        ours = error if isinstance(error, Told) else None
         said = ours.what if ours is not None else str(error)
         why = "the hook was cancelled, by nobody of ours" if isinstance(error, asyncio.CancelledError) else ""
         return PluginLoadError(
