@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .backends import Backend
     from .findings import Finding, Refuted
+    from .nexus.cache import CacheManager
     from .nexus.database import MemoryDatabase
     from .nexus.events import EventBus
     from .nexus.permissions import PermissionUse
@@ -55,6 +56,11 @@ class Parts:
     def db(self) -> MemoryDatabase:
         """The database that the plugins share."""
         return self._backend.db  # type: ignore[no-any-return]
+
+    @property
+    def cache_manager(self) -> CacheManager:
+        """The cache that the plugins share, as a test sees it."""
+        return self._backend.cache_manager  # type: ignore[no-any-return]
 
     @property
     def journal(self) -> Journal:

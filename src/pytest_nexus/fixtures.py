@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nexus_testing.app import App
     from nexus_testing.client import Client
     from nexus_testing.fakes.http import OutboundHttp
+    from nexus_testing.nexus.cache import CacheManager
     from nexus_testing.nexus.database import MemoryDatabase
     from nexus_testing.nexus.events import EventBus
     from nexus_testing.nexus.services import ServiceRegistry
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = (
     "event_bus",
     "nexus_app",
+    "nexus_cache",
     "nexus_config",
     "nexus_db",
     "nexus_http",
@@ -173,6 +175,12 @@ def service_registry(nexus_app: App) -> ServiceRegistry:
 def nexus_db(nexus_app: App) -> MemoryDatabase:
     """The app's database."""
     return nexus_app.db
+
+
+@pytest.fixture
+def nexus_cache(nexus_app: App) -> CacheManager:
+    """The app's cache."""
+    return nexus_app.cache_manager
 
 
 @pytest.fixture

@@ -248,9 +248,9 @@ async def test_a_time_must_be_positive(manager: CacheManager, ttl: Any) -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_copied_cannot_be_cached(manager: CacheManager) -> None:
-    """An object that cannot be copied is refused with its key."""
-    with pytest.raises(DataError, match="under 'a', since it cannot be copied"):
+async def test_what_cannot_be_pickled_cannot_be_cached(manager: CacheManager) -> None:
+    """An object that cannot be pickled is refused with its key."""
+    with pytest.raises(DataError, match="under 'a', since it cannot be pickled"):
         await manager.set("a", threading.Lock())
     assert not await manager.exists("a")
 

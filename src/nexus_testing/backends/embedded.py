@@ -97,6 +97,7 @@ class EmbeddedBackend:
         self.event_bus = kernel.event_bus
         self.service_registry = kernel.service_registry
         self.db = kernel.db
+        self.cache_manager = kernel.cache_manager
         self.config = kernel.config
         self.fastapi_app = FastAPI(title=TITLE, version=nexus_package.__version__)
         self.fastapi_app.state.nexus = kernel
@@ -165,6 +166,7 @@ class EmbeddedBackend:
         if self._lifespan is not None:
             lifespan, self._lifespan = self._lifespan, None
             await attempt(lifespan.__aexit__(None, None, None))
+        await attempt(self._kernel.cache_manager.close())
         await attempt(self.db.disconnect())
         self.fastapi_app.dependency_overrides.clear()
         return errors

@@ -42,6 +42,7 @@ class Backend(Protocol):
     event_bus: Any
     service_registry: Any
     db: Any
+    cache_manager: Any
     config: dict[str, Any]
     plugin_configs: dict[str, Mapping[str, Any]]
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import enum
 import functools
 import inspect
+import pickle
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from ..calls import awaited
 from ..clock import RealClock
 from ..errors import DataError
+from ..fakes.cache import CacheServer
 from ..locations import caller, of_callable
 from ..records import CacheCall, Journal
 from .cache_keys import CacheKeys, check_key, check_ttl
-from .cache_space import CacheSpace, Entry, Flight
+from .cache_space import CacheSpace, Flight
 from .context import current_kernel, who
-from .values import copied, key_filter
+from .values import key_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from redis.asyncio import Redis
 
     from ..clock import Clock
     from .permissions import Permissions
@@ -29,8 +32,6 @@ __all__ = ("CacheManager", "CacheStatistics", "CacheTTL", "PluginCache", "cache"
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_MISSING: Any = object()
 
 
 class CacheTTL(enum.IntEnum):
@@ -67,6 +68,7 @@ class CacheManager:
     def __init__(self, *, clock: Clock | None = None, journal: Journal | None = None) -> None:
         self.journal = journal if journal is not None else Journal()
         self._clock: Clock = clock or RealClock()
+        self._server = CacheServer(self._clock.time)
         self._spaces: dict[str | None, CacheSpace] = {}
         self._views: dict[str, PluginCache] = {}
         self._plugin: str | None = None
@@ -80,7 +82,7 @@ class CacheManager:
         """
         view = self._views.get(name)
         if view is None:
-            view = PluginCache(name, self._root, clock=self._clock, spaces=self._spaces, views=self._views)
+            view = PluginCache(name, self._root)
             self._views[name] = view
         return view
 
@@ -96,9 +98,10 @@ class CacheManager:
         """
         check_key(key, self._plugin)
         space = self._space()
-        entry = space.live(key, self._clock.time())
-        self._count(space, "get", key, hit=entry is not None)
-        return copied(entry.value) if entry is not None else default
+        await asyncio.sleep(0)
+        kept = self._read(space, key)
+        self._count(space, "get", key, hit=kept is not None)
+        return self._loaded(kept, key) if kept is not None else default
 
     @awaited
     async def set(self, key: str, value: Any, ttl: float | None = None) -> None:
@@ -115,9 +118,10 @@ class CacheManager:
         check_key(key, self._plugin)
         check_ttl(ttl, self._plugin)
         space = self._space()
-        entry = self._made(key, value, ttl)
+        kept = self._dumped(key, value)
+        await asyncio.sleep(0)
         space.forget(key)
-        space.entries[key] = entry
+        self._write(space, key, kept, ttl)
         self._record("set", key)
 
     @awaited
@@ -129,8 +133,9 @@ class CacheManager:
         """
         check_key(key, self._plugin)
         space = self._space()
-        found = space.live(key, self._clock.time()) is not None
+        await asyncio.sleep(0)
         space.forget(key)
+        found: bool = self._server.command(b"DEL", space.name(key)) > 0
         self._record("delete", key)
         return found
 
@@ -142,7 +147,9 @@ class CacheManager:
             key: The key.
         """
         check_key(key, self._plugin)
-        found = self._space().live(key, self._clock.time()) is not None
+        space = self._space()
+        await asyncio.sleep(0)
+        found: bool = self._server.command(b"EXISTS", space.name(key)) > 0
         self._record("exists", key, hit=found)
         return found
 
@@ -163,11 +170,12 @@ class CacheManager:
         check_key(key, self._plugin)
         check_ttl(ttl, self._plugin)
         space = self._space()
+        await asyncio.sleep(0)
         while True:
-            entry = space.live(key, self._clock.time())
-            if entry is not None:
+            kept = self._read(space, key)
+            if kept is not None:
                 self._count(space, "get_or_set", key, hit=True)
-                return copied(entry.value)  # type: ignore[no-any-return]
+                return self._loaded(kept, key)  # type: ignore[no-any-return]
             flight = space.flights.get(key)
             if flight is None:
                 self._count(space, "get_or_set", key, hit=False)
@@ -175,10 +183,10 @@ class CacheManager:
             if flight.task is asyncio.current_task():
                 # It would wait for itself.
                 return await factory()
-            value = await asyncio.shield(flight.done)
-            if value is not _MISSING:
+            kept = await asyncio.shield(flight.done)
+            if kept is not None:
                 self._count(space, "get_or_set", key, hit=True)
-                return copied(value)  # type: ignore[no-any-return]
+                return self._loaded(kept, key)  # type: ignore[no-any-return]
 
     async def _make(
         self, space: CacheSpace, key: str, factory: Callable[[], Coroutine[Any, Any, T]], ttl: float | None
@@ -186,7 +194,7 @@ class CacheManager:
         flight = space.flights[key] = Flight()
         try:
             value = await factory()
-            entry = self._made(key, value, ttl)
+            kept = self._dumped(key, value)
         except Exception as error:
             space.land(key, flight)
             flight.done.set_exception(error)
@@ -196,18 +204,23 @@ class CacheManager:
         except BaseException:
             # A cancellation is nobody else's: the next one in the queue makes the value.
             space.land(key, flight)
-            flight.done.set_result(_MISSING)
+            flight.done.set_result(None)
             raise
         if space.land(key, flight):
-            space.entries[key] = entry
-        flight.done.set_result(entry.value)
+            self._write(space, key, kept, ttl)
+        flight.done.set_result(kept)
         return value
 
     @awaited
     async def clear(self) -> None:
         """Forget everything of the plugin; of all plugins, if the test itself asks the app's cache."""
-        for space in self._seen():
-            space.clear()
+        seen = self._seen()
+        await asyncio.sleep(0)
+        for space in seen:
+            space.flights.clear()
+            names = self._names(space)
+            if names:
+                self._server.command(b"DEL", *names)
         self._record("clear", "")
 
     @awaited
@@ -219,7 +232,8 @@ class CacheManager:
         """
         fits = key_filter(pattern)
         space = self._space()
-        found = [key for key in list(space.entries) if fits(key) and space.live(key, self._clock.time()) is not None]
+        await asyncio.sleep(0)
+        found = [key for key in map(space.key, self._names(space)) if fits(key)]
         self._record("keys", pattern)
         return found
 
@@ -231,44 +245,99 @@ class CacheManager:
             key: The key.
         """
         check_key(key, self._plugin)
-        entry = self._space().live(key, self._clock.time())
+        space = self._space()
+        await asyncio.sleep(0)
+        left = self._server.command(b"PTTL", space.name(key))
         self._record("ttl", key)
-        return entry.deadline - self._clock.time() if entry is not None and entry.deadline is not None else None
+        return left / 1000 if left >= 0 else None
 
     @property
     def stats(self) -> CacheStatistics:
         """Hits and misses so far and the number of entries: of the plugin, or of all if the test itself asks."""
         spaces = self._seen()
-        size = sum(space.live(key, self._clock.time()) is not None for space in spaces for key in list(space.entries))
+        size = sum(len(self._names(space)) for space in spaces)
         return CacheStatistics(sum(space.hits for space in spaces), sum(space.misses for space in spaces), size)
+
+    # -- the server ----------------------------------------------------------------------------------------------
+
+    def redis(self, **options: Any) -> Redis:
+        """Return a new client of redis.asyncio to the server that everything is kept on, the keys of others included.
+
+        Args:
+            options: What the client takes, such as `decode_responses`; no address.
+
+        Raises:
+            DataError: If the app is over, or an option is an address.
+            PermissionDenied: If the plugin whose code asks may not use the cache.
+        """
+        self._allowed()
+        return self._server.client(**options)
+
+    def reset(self) -> None:
+        """Forget everything at once: what is kept, what is being made, and the statistics."""
+        for space in self._spaces.values():
+            space.flights.clear()
+            space.hits = space.misses = 0
+        self._server.flush()
+
+    async def close(self) -> None:
+        """Close the clients of plugins and answer no more. The app does it at its end."""
+        await self._server.close()
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _space(self) -> CacheSpace:
+    def _allowed(self) -> None:
         if self._root.guard is not None:
             self._root.guard.check("cache")
+
+    def _space(self) -> CacheSpace:
+        self._allowed()
         plugin = self._plugin or who()
         space = self._spaces.get(plugin)
         if space is None:
-            space = self._spaces[plugin] = CacheSpace()
+            space = self._spaces[plugin] = CacheSpace(plugin)
         return space
 
     def _seen(self) -> list[CacheSpace]:
         plugin = self._plugin or who()
         return list(self._spaces.values()) if plugin is None else [self._space()]
 
-    def _made(self, key: str, value: Any, ttl: float | None) -> Entry:
+    def _names(self, space: CacheSpace) -> list[bytes]:
+        """Return the names of a plugin's keys on the server."""
+        if not self._server.opened:
+            return []
+        return self._server.command(b"KEYS", space.pattern)  # type: ignore[no-any-return]
+
+    def _read(self, space: CacheSpace, key: str) -> bytes | None:
+        return self._server.command(b"GET", space.name(key))  # type: ignore[no-any-return]
+
+    def _write(self, space: CacheSpace, key: str, kept: bytes, ttl: float | None) -> None:
+        expiry = () if ttl is None else (b"PX", b"%d" % max(1, round(ttl * 1000)))
+        self._server.command(b"SET", space.name(key), kept, *expiry)
+
+    def _dumped(self, key: str, value: Any) -> bytes:
         try:
-            kept = copied(value)
-        except (TypeError, copy.Error, RecursionError) as error:
+            return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
             raise DataError(
-                f"The cache cannot keep {value!r} under {key!r}, since it cannot be copied.",
+                f"The cache cannot keep {value!r} under {key!r}, since it cannot be pickled.",
                 where=caller(),
                 why=f"{type(error).__name__}: {error}",
                 fix="Cache plain data, and make such an object of it afterwards.",
                 plugin=self._plugin or who(),
             ) from error
-        return Entry(kept, self._clock.time() + ttl if ttl is not None else None)
+
+    def _loaded(self, kept: bytes, key: str) -> Any:
+        try:
+            return pickle.loads(kept)  # noqa: S301 - nobody but this process can have written it
+        except Exception as error:
+            raise DataError(
+                f"What the cache has under {key!r} cannot be read.",
+                where=caller(),
+                why=f"{type(error).__name__}: {error}",
+                fix="Let only cache_manager write keys that cache_manager reads, and keep a class that was cached.",
+                plugin=self._plugin or who(),
+            ) from error
 
     def _count(self, space: CacheSpace, operation: str, key: str, *, hit: bool) -> None:
         if hit:
@@ -293,24 +362,14 @@ class PluginCache(CacheManager):
     Args:
         plugin: The plugin's name.
         root: The app's cache.
-        clock: What time it is.
-        spaces: The entries of all plugins.
-        views: What all plugins see.
     """
 
-    def __init__(
-        self,
-        plugin: str,
-        root: CacheManager,
-        *,
-        clock: Clock,
-        spaces: dict[str | None, CacheSpace],
-        views: dict[str, PluginCache],
-    ) -> None:
-        super().__init__(clock=clock, journal=root.journal)
+    def __init__(self, plugin: str, root: CacheManager) -> None:
+        super().__init__(clock=root._clock, journal=root.journal)
         self._root = root
-        self._spaces = spaces
-        self._views = views
+        self._server = root._server
+        self._spaces = root._spaces
+        self._views = root._views
         self._plugin = plugin
 
 

@@ -1,62 +1,61 @@
-"""What a cache keeps for one plugin: entries, and the values that are being made."""
+"""What is one plugin's in the cache: the names of its keys, and the values that are being made."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
 
-__all__ = ("CacheSpace", "Entry", "Flight")
-
-
-class Entry(NamedTuple):
-    """A kept value; `deadline` is None for ever, else in seconds of the clock."""
-
-    value: Any
-    deadline: float | None
+__all__ = ("CacheSpace", "Flight")
 
 
 class Flight:
-    """A value that is being made, for which others wait."""
+    """A value that is being made, for which others wait; None if it was not made after all."""
 
     __slots__ = ("done", "task")
 
     def __init__(self) -> None:
         self.task = asyncio.current_task()
-        self.done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
 
 
 class CacheSpace:
-    """The entries of one plugin. Lives as long as the app's cache."""
+    """One plugin's part of the server. Lives as long as the app's cache.
 
-    __slots__ = ("entries", "flights", "hits", "misses")
+    Args:
+        plugin: The plugin's name; None for the test's own part.
+    """
 
-    def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+    __slots__ = ("_prefix", "flights", "hits", "misses", "pattern")
+
+    def __init__(self, plugin: str | None) -> None:
+        self._prefix = f"nexus:{plugin or ''}:".encode()
+        self.pattern = b"".join(b"\\%c" % one if one in b"*?[]^\\" else b"%c" % one for one in self._prefix) + b"*"
         self.flights: dict[str, Flight] = {}
         self.hits = 0
         self.misses = 0
 
-    def live(self, key: str, now: float) -> Entry | None:
-        """Return an entry whose time is not up.
+    def name(self, key: str) -> bytes:
+        """Return the name that a key has on the server.
 
         Args:
             key: The key.
-            now: What time it is.
         """
-        entry = self.entries.get(key)
-        if entry is not None and entry.deadline is not None and now >= entry.deadline:
-            del self.entries[key]
-            return None
-        return entry
+        return self._prefix + key.encode("utf-8", "surrogatepass")
+
+    def key(self, name: bytes) -> str:
+        """Return the key that has a name on the server.
+
+        Args:
+            name: The name.
+        """
+        return name[len(self._prefix) :].decode("utf-8", "surrogatepass")
 
     def forget(self, key: str) -> None:
-        """Drop an entry, and what is being made for it: that is of the time before.
+        """Drop what is being made for a key: that is of the time before.
 
         Args:
             key: The key.
         """
         self.flights.pop(key, None)
-        self.entries.pop(key, None)
 
     def land(self, key: str, flight: Flight) -> bool:
         """Say whether what was made is still wanted: nobody deleted or set it meanwhile.
@@ -69,8 +68,3 @@ class CacheSpace:
             return False
         del self.flights[key]
         return True
-
-    def clear(self) -> None:
-        """Drop everything."""
-        self.entries.clear()
-        self.flights.clear()

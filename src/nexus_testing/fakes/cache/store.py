@@ -1,0 +1,115 @@
+"""The cache server of one app: for the framework's own use, and for the clients of plugins."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ...errors import DataError
+from ...locations import caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from .server import Server, Session
+
+__all__ = ("CacheServer",)
+
+
+class CacheServer:
+    """A server of its own, which nobody else reaches. Lives as long as its app; made at the first command.
+
+    Args:
+        now: Returns the seconds since the epoch, by which keys expire.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._server: Server | None = None
+        self._session: Session | None = None
+        self._clients: list[Redis] = []
+        self._closed = False
+
+    @property
+    def opened(self) -> bool:
+        """Whether anything was asked of it yet."""
+        return self._server is not None
+
+    def command(self, *words: bytes) -> Any:
+        """Run a command of Redis at once and return its answer.
+
+        Args:
+            words: The command and its arguments.
+
+        Raises:
+            DataError: If the server is closed.
+            ResponseError: If the server refuses the command.
+        """
+        session = self._session
+        if session is None or self._closed:
+            session = self._session = self._opened().session()
+        return session.command(words)
+
+    def client(self, **options: Any) -> Redis:
+        """Return a new client of redis.asyncio, closed with the server.
+
+        Args:
+            options: What the client takes, such as `decode_responses`; no address.
+
+        Raises:
+            DataError: If the server is closed, or an option says where it would be.
+        """
+        address = sorted(options.keys() & {"host", "port", "unix_socket_path", "server", "connection_pool"})
+        if address:
+            raise DataError(
+                f"A client of the app's cache takes no {address[0]!r}.",
+                where=caller(),
+                why="there is one server, in memory, and it belongs to this app",
+                fix="Leave the address out.",
+            )
+        client = self._opened().client(**options)
+        self._clients.append(client)
+        return client
+
+    def flush(self) -> None:
+        """Forget every key, whoever wrote it."""
+        if self._server is not None:
+            self.command(b"FLUSHALL")
+
+    async def close(self) -> None:
+        """Close every client and answer no more. The second time does nothing."""
+        self._closed = True
+        clients, self._clients = self._clients, []
+        for client in clients:
+            await client.connection_pool.disconnect()
+            await client.aclose()
+        if self._server is not None:
+            self._server.close()
+
+    def _opened(self) -> Server:
+        if self._closed:
+            raise DataError(
+                "The cache is closed.",
+                where=caller(),
+                why="an app closes it at its end",
+                fix="Use it while the app is up.",
+            )
+        if self._server is None:
+            self._server = _server_class()(self._now)
+        return self._server
+
+
+def _server_class() -> type[Server]:
+    try:
+        from .server import Server
+    except (ImportError, AttributeError) as error:
+        import fakeredis
+
+        raise DataError(
+            f"The cache does not know fakeredis {fakeredis.__version__}, which plays Redis for it.",
+            why=f"{type(error).__name__}: {error}",
+            fix="pip install 'fakeredis==2.40.*', and tell us of the newer one.",
+        ) from error
+    return Server
