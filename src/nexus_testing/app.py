@@ -15,9 +15,9 @@ from .client import accept_app_argument, make_client
 from .environment import Environment
 from .errors import LifecycleError, LoopError, PluginLoadError
 from .locations import caller
+from .moves import Moves
 from .network import guard
 from .nexus.context import who
-from .parts import Parts
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ("App", "create_test_app")
 
 
-class App(Parts):
+class App(Moves):
     """A whole Nexus app in memory: an ASGI application that plugins are loaded into.
 
     It lives from its start-up, which the first `load_plugin` brings about, to its shutdown. It is also an
@@ -217,66 +217,6 @@ class App(Parts):
                 raise
             return False
         return True
-
-    async def _changed(self, change: Callable[[str], Any], name: str) -> bool:
-        __tracebackhide__ = True
-        self._refuse_if_over()
-        await self._backend.owner.run(functools.partial(change, name))
-        return True
-
-    @awaited
-    async def unload_plugin(self, name: str) -> bool:
-        """Shut a plugin down and remove everything of it but its data.
-
-        Args:
-            name: The plugin's name.
-
-        Raises:
-            LifecycleError: If it is not loaded.
-            PluginUnloadError: If it raised; it is removed all the same.
-        """
-        __tracebackhide__ = True
-        return await self._changed(self._backend.unload, name)
-
-    @awaited
-    async def reload_plugin(self, name: str) -> bool:
-        """Load a plugin's code as it is now; its data stays.
-
-        Args:
-            name: The plugin's name.
-
-        Raises:
-            LifecycleError: If it is not loaded.
-            PluginLoadError: If the new code cannot be loaded.
-        """
-        __tracebackhide__ = True
-        return await self._changed(self._backend.reload, name)
-
-    @awaited
-    async def enable_plugin(self, name: str) -> bool:
-        """Put a disabled plugin's routes and tasks back.
-
-        Args:
-            name: The plugin's name.
-
-        Raises:
-            LifecycleError: If it is not loaded.
-        """
-        __tracebackhide__ = True
-        return await self._changed(self._backend.enable, name)
-
-    @awaited
-    async def disable_plugin(self, name: str) -> bool:
-        """Take a plugin's routes and tasks off; it stays loaded.
-
-        Args:
-            name: The plugin's name.
-
-        Raises:
-            LifecycleError: If it is not loaded.
-        """
-        __tracebackhide__ = True
-        return await self._changed(self._backend.disable, name)
 
     def provide_plugin(
         self, name: str, version: str = "1.0.0", *, services: Mapping[str, Any] | Iterable[str] = ()

@@ -211,6 +211,10 @@ class EmbeddedBackend:
         """Load a plugin's code anew."""
         return await self.host.reload(name)
 
+    async def migrate(self, name: str, target: str | None) -> list[str]:
+        """Run a plugin's migrations up or down to one of them; return the names of those that were run."""
+        return await self.host.migrate(name, target)
+
     def provide(self, name: str, version: str, services: Mapping[str, Any] | Iterable[str]) -> StandIn:
         """Take a plugin for loaded, with services in its place."""
         return self.host.provide(name, version, services)

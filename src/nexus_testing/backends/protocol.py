@@ -109,6 +109,10 @@ class Backend(Protocol):
         """Load a plugin's code anew."""
         ...
 
+    async def migrate(self, name: str, target: str | None) -> list[str]:
+        """Run a plugin's migrations up or down to one of them; return the names of those that were run."""
+        ...
+
     def provide(self, name: str, version: str, services: Mapping[str, Any] | Iterable[str]) -> StandIn:
         """Take a plugin for loaded, with services in its place."""
         ...

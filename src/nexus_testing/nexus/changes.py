@@ -72,7 +72,7 @@ class Changes:
         self._undo["key", key] = undo
 
     def note_collection(self, name: str) -> None:
-        """Remember all documents of a collection, the first time.
+        """Remember all documents and indexes of a collection, the first time.
 
         Args:
             name: The collection that is about to be written to, nobody knows where.
@@ -81,7 +81,13 @@ class Changes:
             return
         documents = self._keyspace.documents
         images = documents.images(name)
-        self._undo["collection", name] = lambda: documents.restore_all(name, images)
+        indexes = documents.indexes(name)
+
+        def undo() -> None:
+            documents.restore_all(name, images)
+            documents.restore_indexes(name, indexes, self._keyspace.declarations.built(name))
+
+        self._undo["collection", name] = undo
 
     def revert(self) -> None:
         """Take everything back at once."""

@@ -184,6 +184,8 @@ class MemoryDatabase(DatabaseAdapter):
         self.clock: Clock = clock or RealClock()
         self.journal = journal if journal is not None else Journal()
         self.kernel = kernel
+        self.migrations: dict[str, list[str]] = {}
+        """The names of the migrations that were applied, in that order, by plugin."""
         self.keyspace = Keyspace(strict=strict, documents=DocumentStore(self.clock.time, self.check))
 
     guard: Permissions | None = None

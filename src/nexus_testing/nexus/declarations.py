@@ -94,6 +94,15 @@ class Declarations:
         """Say whether there are documents that the store does not have yet."""
         return any(declared.waiting for declared in self._known.values())
 
+    def built(self, name: str) -> set[str]:
+        """Return the names of the indexes that a collection has because they were declared.
+
+        Args:
+            name: The collection's name.
+        """
+        declared = self._known.get(name)
+        return {made for _, made in declared.built.values()} if declared is not None else set()
+
     def declare(self, plugin: str, schema: CollectionSchema) -> Callable[[], None]:
         """Make a collection known.
 

@@ -346,6 +346,21 @@ class Host:
         self._reload.restore()
         return errors
 
+    async def migrate(self, name: str, target: str | None) -> list[str]:
+        """Run a plugin's migrations up or down to one of them; return the names of those that were run.
+
+        Args:
+            name: The plugin's name.
+            target: The last that is to be applied; "0" for none, None for all.
+
+        Raises:
+            LifecycleError: If the plugin is not loaded.
+            PluginLoadError: If one of them fails, which changes nothing then, or there is none of that name.
+        """
+        plugin = self.record_of(name)
+        async with self._life.stages.stage(plugin, "Migration"):
+            return await self._life.migrations.move(plugin, target)
+
     # -- enabling, disabling, reloading --------------------------------------------------------------------------
 
     async def enable(self, name: str) -> None:

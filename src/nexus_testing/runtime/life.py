@@ -14,6 +14,7 @@ from .capabilities import check_described
 from .declared import findings_of_features, findings_of_tasks
 from .importer import finder
 from .loaded import own_method
+from .migrations import Migrations
 from .stages import LogWatch
 from .states import State
 
@@ -51,11 +52,12 @@ class Life:
         self._owner = owner
         self._drain_limit = drain_limit
         self.stages = stages
+        self.migrations = Migrations(kernel, stages)
         self.loaded: dict[str, Loaded] = {}
         self.failed: dict[str, State] = {}
 
     async def prepare(self, plugin: Loaded) -> None:
-        """Run what comes before the initialisation: on_discover, on_validate, on_load, the schema.
+        """Run what comes before the initialisation: on_discover, on_validate, on_load, the schema, the migrations.
 
         Args:
             plugin: The plugin.
@@ -76,6 +78,7 @@ class Life:
         async with stages.stage(plugin, "Loading"):
             await stages.hook(plugin, "Loading", "on_load")
             await self._apply_schema(plugin)
+            await self.migrations.apply(plugin)
         plugin.state = State.PREPARED
 
     def _is_there(self, name: str) -> bool:

@@ -10,7 +10,7 @@ from ...locations import caller
 from .history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from .history import Snapshot
 
@@ -333,6 +333,29 @@ class DocumentStore:
         self._database[name].delete_many({})
         for image in images:
             self.restore(image)
+
+    def indexes(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return the indexes of a collection, by name.
+
+        Args:
+            name: The collection's name.
+        """
+        self.open()
+        return dict(self._shelves.shelf(name).indexes)
+
+    def restore_indexes(self, name: str, indexes: Mapping[str, dict[str, Any]], keep: Container[str]) -> None:
+        """Let a collection have the indexes that it had, and no others.
+
+        Args:
+            name: The collection's name.
+            indexes: What `indexes` returned.
+            keep: Names of others that stay.
+        """
+        shelf = self._shelves.shelf(name)
+        for made in [one for one, index in shelf.indexes.items() if indexes.get(one) != index and one not in keep]:
+            shelf.drop_index(made)
+        for missing in indexes.keys() - shelf.indexes.keys():
+            shelf.create_index(missing, indexes[missing])
 
     # -- messages ------------------------------------------------------------------------------------------------
 
