@@ -18,6 +18,7 @@ from .locations import caller
 from .moves import Moves
 from .network import guard
 from .nexus.context import who
+from .runtime.audit import Audit
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -63,6 +64,7 @@ class App(Moves):
         self._backend.hide_with(self._environment.hide)
         self._state = "new"
         self._guarded = False
+        self._audit = Audit()
         self._clients: list[Any] = []
         for name, service in (services or {}).items():
             self._backend.service_registry.register(name, service)
@@ -91,6 +93,8 @@ class App(Moves):
         if self._state == "running":
             return
         self._state = "running"
+        if defaults.current().audited:
+            self._audit.begin()
         self._environment.enter()
         try:
             if defaults.current().guarded:
@@ -144,11 +148,18 @@ class App(Moves):
                 await client.aclose()
             return await self._backend.stop() if self._state == "running" else []
         finally:
-            self.abandon()
+            self.abandon(down=True)
+            await self._audit.judge(self._backend)
 
-    def abandon(self) -> None:
-        """Let go of an app whose loop is closed, or that never had one, without shutting anything down."""
+    def abandon(self, *, down: bool = False) -> None:
+        """Let go of an app whose loop is closed, or that never had one, without shutting anything down.
+
+        Args:
+            down: Whether it was shut down.
+        """
         self._state = "over"
+        if not down:
+            self._audit.give_up()
         self._backend.leave()
         self._environment.leave()
         if self._guarded:

@@ -21,6 +21,8 @@ class Defaults(NamedTuple):
     backend: str = "embedded"
     machine: Mapping[str, str] = MappingProxyType({})
     """The environment variables that are the machine's, and no test's."""
+    audited: bool = False
+    """Whether what plugins leave alive is looked for when an app is down."""
     guarded: bool = False
     """Whether nothing may leave this machine while an app is up."""
 

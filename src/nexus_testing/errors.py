@@ -31,6 +31,7 @@ The tree::
     ├── TemplateError                 a template of a plugin's that is not there or cannot be rendered
     ├── NamespaceError                something else already owns the name `nexus`
     ├── ResultError                   a result file that cannot be read or written
+    ├── LeakError                     a plugin left something alive
     ├── NetworkError                  what a test says about the network cannot be meant so
     │   ├── UnmatchedCall             an outbound call that no route of nexus_http is about
     │   └── NetworkAssertionError     an assertion on outbound calls that does not hold (also an AssertionError)
@@ -50,7 +51,7 @@ Authors of plugins may catch what stands under ``PluginError``; nothing under
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,6 +65,7 @@ __all__ = (
     "EventAssertionError",
     "EventError",
     "ExtraMissing",
+    "LeakError",
     "LifecycleAssertionError",
     "LifecycleError",
     "LoopError",
@@ -108,6 +110,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(repr(one) for one in near)}?" if near else ""
+
+
+class Telling(TypedDict, total=False):
+    """What an error of ours may say besides what happened; as in `Told`."""
+
+    where: object
+    why: str
+    fix: str
+    plugin: str | None
 
 
 class Told(BaseException):
@@ -160,30 +171,17 @@ class OutboundRefused(Told):
         what: What happened, as one sentence.
         host: The host that was meant.
         port: The port that was meant, if one was.
-        where: The line that called.
-        why: The rule.
-        fix: What to write.
-        plugin: The plugin's name.
+        **told: What `Told` takes besides.
 
     Attributes:
         carrier: The error of ours that it became the cause of.
     """
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        host: str,
-        port: int | None = None,
-        where: object = None,
-        why: str = "",
-        fix: str = "",
-        plugin: str | None = None,
-    ) -> None:
+    def __init__(self, what: str, *, host: str, port: int | None = None, **told: Unpack[Telling]) -> None:
         self.host = host
         self.port = port
         self.carrier: BaseException | None = None
-        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
+        super().__init__(what, **told)
 
 
 class PluginUnderTestError(NexusTestingError):
@@ -196,26 +194,14 @@ class PluginLoadError(NexusTestingError):
     Args:
         what: What happened, as one sentence.
         stage: The stage of the lifecycle that failed.
-        where: File and line of the plugin's code.
-        why: The reason, where it is known.
-        fix: What to do next.
-        plugin: The plugin's name.
+        **told: What `Told` takes besides.
     """
 
     at = "Loading"
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        stage: str = "",
-        where: object = None,
-        why: str = "",
-        fix: str = "",
-        plugin: str | None = None,
-    ) -> None:
+    def __init__(self, what: str, *, stage: str = "", **told: Unpack[Telling]) -> None:
         self.stage = stage or self.at
-        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
+        super().__init__(what, **told)
 
 
 class PluginNotFound(PluginLoadError):
@@ -269,24 +255,12 @@ class PermissionDenied(NexusTestingError):
     Args:
         what: What happened, as one sentence.
         permission: The permission that is missing.
-        where: File and line of the plugin's code.
-        why: What the manifest says.
-        fix: The line to add.
-        plugin: The plugin's name.
+        **told: What `Told` takes besides.
     """
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        permission: str,
-        where: object = None,
-        why: str = "",
-        fix: str = "",
-        plugin: str | None = None,
-    ) -> None:
+    def __init__(self, what: str, *, permission: str, **told: Unpack[Telling]) -> None:
         self.permission = permission
-        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
+        super().__init__(what, **told)
 
 
 class LoopError(NexusTestingError):
@@ -377,6 +351,20 @@ class ResultError(NexusTestingError):
     """A result file that cannot be read or written."""
 
 
+class LeakError(NexusTestingError):
+    """A plugin that left something alive when its app, or its test, was over.
+
+    Args:
+        what: What happened, as one sentence.
+        leaks: What was left, one `Leak` each.
+        **told: What `Told` takes besides.
+    """
+
+    def __init__(self, what: str, *, leaks: tuple[Any, ...], **told: Unpack[Telling]) -> None:
+        self.leaks = leaks
+        super().__init__(what, **told)
+
+
 class NetworkError(NexusTestingError):
     """What a test says about the network cannot be meant so."""
 
@@ -388,27 +376,14 @@ class UnmatchedCall(NetworkError):
         what: What happened, as one sentence.
         host: The host that was meant.
         port: The port that was meant, if it was named.
-        where: The line that called.
-        why: The routes that there are.
-        fix: What to write.
-        plugin: The plugin's name.
+        **told: What `Told` takes besides.
     """
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        host: str,
-        port: int | None = None,
-        where: object = None,
-        why: str = "",
-        fix: str = "",
-        plugin: str | None = None,
-    ) -> None:
+    def __init__(self, what: str, *, host: str, port: int | None = None, **told: Unpack[Telling]) -> None:
         self.host = host
         self.port = port
         self.carrier: BaseException | None = None
-        super().__init__(what, where=where, why=why, fix=fix, plugin=plugin)
+        super().__init__(what, **told)
 
 
 class NetworkAssertionError(NetworkError, AssertionError):

@@ -58,6 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     coroutines.silence_unset_scope(config)
     _session_report.append(config.stash[REPORT])
     config.addinivalue_line("markers", "nexus_allow(*ids, reason): findings that are none in this test, and why.")
+    config.addinivalue_line("markers", "nexus_allow_leaks(*kinds, reason): what this test may leave alive, and why.")
     config.addinivalue_line("markers", "nexus_allow_network(*hosts, reason): what this test may reach, and why.")
     if config.pluginmanager.is_blocked("respx"):
         config.addinivalue_line("markers", "respx(…): configure the fixture respx_mock, as respx does.")
@@ -215,7 +216,9 @@ def _configure_library(config: pytest.Config) -> None:
     said = config.stash[settings.KEY]
     undo = config.stash[_UNDO]
     limits = Limits(hook=said.hook_timeout, drain=said.drain_timeout)
-    before = set_defaults(Defaults(limits, said.client, said.backend, config.stash[_MACHINE], guarded=True))
+    before = set_defaults(
+        Defaults(limits, said.client, said.backend, config.stash[_MACHINE], said.audit != "off", guarded=True)
+    )
     undo.append(lambda: set_defaults(before))
     if said.version:
         version = nexus_testing.nexus.__version__
@@ -234,7 +237,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
     """Note what a test allows, and fail one whose fixtures forgot an `await`."""
     __tracebackhide__ = True
     _allow(item)
-    audit.allow_network(item)
+    audit.begin(item)
     if "nexus_testing.app" in sys.modules:
         _configure_library(item.config)
     try:
@@ -271,7 +274,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
     """Gather the findings of the test's apps, and fail a teardown that forgot an `await`."""
     __tracebackhide__ = True
     ours = list(apps.open_apps())
@@ -281,7 +284,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
         for app in ours:
             item.config.stash[REPORT].add(app)
     _refuse_unawaited()
-    audit.raise_unnoticed(item)
+    audit.end(item, nextitem)
     return result
 
 

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 __all__ = ("KEY", "Settings", "add_options", "read")
 
 BACKENDS = ("auto", "embedded")
+AUDITS = ("error", "warn", "off")
 CLIENTS = ("httpx", "httpx2")
 
 _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("nexus_plugins", "args", (), "names or paths of the plugins under test"),
     ("nexus_backend", "string", "", f"which framework runs the plugins: {', '.join(BACKENDS)}"),
+    ("nexus_audit", "string", "error", f"what becomes of things that plugins leave alive: {', '.join(AUDITS)}"),
     ("nexus_client", "string", "httpx", f"which library test_client is made of: {', '.join(CLIENTS)}"),
     ("nexus_drain_timeout", "string", "5", "seconds that events may take to come to rest; 0 for no limit"),
     ("nexus_hook_timeout", "string", "30", "seconds that a hook of a plugin may take; 0 for no limit"),
@@ -34,6 +36,7 @@ class Settings(NamedTuple):
 
     plugins: tuple[str, ...]
     backend: str
+    audit: str
     client: str
     drain_timeout: float | None
     hook_timeout: float | None
@@ -123,6 +126,7 @@ def read(config: pytest.Config) -> Settings:
     return Settings(
         plugins=tuple(config.getini("nexus_plugins")),
         backend=_resolved(_one_of("nexus_backend", backend, BACKENDS)),
+        audit=_one_of("nexus_audit", config.getini("nexus_audit"), AUDITS),
         client=_one_of("nexus_client", config.getini("nexus_client"), CLIENTS),
         drain_timeout=_seconds("nexus_drain_timeout", config.getini("nexus_drain_timeout")),
         hook_timeout=_seconds("nexus_hook_timeout", config.getini("nexus_hook_timeout")),

@@ -21,6 +21,7 @@ from .protocol import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from pathlib import Path
 
     from fastapi import WebSocket
     from starlette.requests import Request
@@ -127,6 +128,11 @@ class EmbeddedBackend:
     def plugins(self) -> Mapping[str, Any]:
         """The loaded plugins by name, in the order of loading."""
         return self.host.plugins
+
+    @property
+    def folders(self) -> Mapping[str, Path | None]:
+        """The folders of the plugins that were loaded at any time, by name."""
+        return self.host.folders
 
     @property
     def findings(self) -> list[Finding]:

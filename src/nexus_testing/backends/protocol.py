@@ -8,6 +8,7 @@ from ..limits import HOOK_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+    from pathlib import Path
 
     from fastapi import FastAPI
     from starlette.types import ASGIApp
@@ -59,6 +60,11 @@ class Backend(Protocol):
     @property
     def refuted(self) -> Collection[Refuted]:
         """What the findings of another app say and this one shows to be otherwise."""
+        ...
+
+    @property
+    def folders(self) -> Mapping[str, Path | None]:
+        """The folders of the plugins that were loaded at any time, by name."""
         ...
 
     async def start(self) -> None:

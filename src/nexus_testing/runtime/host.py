@@ -27,6 +27,7 @@ from .ui import PluginUi
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from pathlib import Path
 
     from fastapi import FastAPI
 
@@ -78,6 +79,8 @@ class Host:
         self.stand_ins.provide_all(stubs or {})
         self.consistency = Consistency(kernel.config, self._life.loaded, self.stand_ins)
         self._companions = Companions(self, self._life.loaded, self.stand_ins)
+        self.folders: dict[str, Path | None] = {}
+        """The folders of the plugins that were loaded at any time, by name."""
         self._owners: dict[int, tuple[object, str | None]] = {}
         self._owners_among: tuple[Loaded, ...] = ()
         self._reload = Reload(kernel, self._life, self.load)
@@ -296,6 +299,7 @@ class Host:
             permissions = plugin.manifest.permissions
             self._kernel.permissions.declare(plugin.name, permissions, plugin.site and plugin.site.manifest)
         self._life.loaded[plugin.name] = plugin
+        self.folders[plugin.name] = plugin.folder
         for finding in (*(finder.findings(plugin.folder) if plugin.folder else ()), *identity.findings_of(plugin)):
             self._kernel.report(finding)
         for finding in declared.findings_before(plugin):
