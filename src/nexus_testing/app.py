@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import warnings
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +23,8 @@ from .runtime.audit import Audit
 
 if TYPE_CHECKING:
     from collections.abc import (
+        AsyncIterator,
+        Awaitable,
         Callable,
         Generator,
         Iterable,
@@ -166,6 +169,41 @@ class App(Moves):
             guard.let_go()
             self._guarded = False
         defaults.untrack(self)
+
+    @asynccontextmanager
+    async def fresh(self) -> AsyncIterator[Self]:
+        """Enter a block at whose end data, cache, bus, services, overrides and journal are what they were before.
+
+        For the examples of a property test, which share one app: `async with nexus_app.fresh():`.
+
+        Raises:
+            LifecycleError: If plugins were unloaded, disabled or reloaded in the block.
+        """
+        __tracebackhide__ = True
+        go_back = await self.checkpoint()
+        try:
+            yield self
+        finally:
+            await go_back()
+
+    async def checkpoint(self) -> Callable[..., Awaitable[None]]:
+        """Start the app if need be, and return what makes it again what it is now. The pytest plugin calls it.
+
+        Returns:
+            It may be called again and again; its argument says who did what it takes back, for the messages.
+        """
+        await self.startup()
+        await self._backend.settle()
+        made = self._backend.checkpoint()
+        clients = list(self._clients)
+
+        async def go_back(by: str = "") -> None:
+            for client in self._clients[len(clients) :]:
+                client.shut()
+            self._clients[:] = clients
+            await self._backend.owner.run(functools.partial(made.go_back, by))
+
+        return go_back
 
     def close_clients(self) -> None:
         """Let no client of the app send anything any more."""

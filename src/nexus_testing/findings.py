@@ -89,6 +89,18 @@ KINDS: dict[str, Kind] = {
             "Release it in shutdown(); the published framework keeps it alive.",
         ),
         Kind(
+            "NX107",
+            _W,
+            "the plugin keeps state of its own from one test to the next",
+            "Keep it in self.db or self.cache_manager, which are emptied, or use nexus_app: an app of the test's own.",
+        ),
+        Kind(
+            "NX108",
+            _W,
+            "a test left something in an app that other tests share",
+            "Undo it in the test: what registers returns a handle, which `with` takes.",
+        ),
+        Kind(
             "NX201",
             _W,
             "the plugin's name hides a module of the standard library or of an installed package",

@@ -322,6 +322,15 @@ class Journal:
             plugin=plugin,
         )
 
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what forgets all that is recorded from now on."""
+        size = len(self._records)
+
+        def go_back() -> None:
+            del self._records[size:]
+
+        return go_back
+
     def since(self, seq: int) -> list[Record]:
         """Return the records that came after a number.
 

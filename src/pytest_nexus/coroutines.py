@@ -60,7 +60,11 @@ def silence_unset_scope(config: pytest.Config) -> None:
 
 
 def asyncio_mark(
-    collector: pytest.Module | pytest.Class, name: str, obj: object, in_play: Callable[[], bool]
+    collector: pytest.Module | pytest.Class,
+    name: str,
+    obj: object,
+    in_play: Callable[[], bool],
+    scope: Callable[[], str | None],
 ) -> AbstractContextManager[None]:
     """Mark a coroutine test for pytest-asyncio, while it is collected, if nobody else will run it.
 
@@ -69,6 +73,7 @@ def asyncio_mark(
         name: The test's name.
         obj: The test function.
         in_play: Says whether the test is one of a plugin or uses a fixture of ours.
+        scope: Says on whose loop it has to run, if not on one of its own.
     """
     function: Any = getattr(obj, "__func__", obj)
     inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
@@ -87,7 +92,9 @@ def asyncio_mark(
     @contextmanager
     def marked() -> Generator[None, None, None]:
         before = function.__dict__.get("pytestmark", None)
-        function.pytestmark = [*own, pytest.mark.asyncio.mark]
+        wide = scope()
+        mark = pytest.mark.asyncio(loop_scope=wide) if wide is not None else pytest.mark.asyncio
+        function.pytestmark = [*own, mark.mark]
         try:
             yield
         finally:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, places, settings
+from . import apps, places, settings, shared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = (
     "event_bus",
     "nexus_app",
+    "nexus_app_module",
+    "nexus_app_session",
     "nexus_cache",
     "nexus_config",
     "nexus_db",
@@ -103,12 +105,12 @@ def options_of(request: Any) -> dict[str, Any]:
     """
     # Five more fixtures would cost each test a fifth of a millisecond, and hardly one overrides them.
     definitions = request.session._fixturemanager
-    values = {
-        name: request.getfixturevalue(name)
-        if len(definitions.getfixturedefs(name, request.node) or ()) > 1
-        else _default(request.config, name)
-        for name in OPTIONS
-    }
+    values = {}
+    for name in OPTIONS:
+        found = list(definitions.getfixturedefs(name, request.node) or [])
+        if len(found) > 1:
+            _refuse_narrow(request, name, found[-1])
+        values[name] = request.getfixturevalue(name) if len(found) > 1 else _default(request.config, name)
     request.node.stash[_VALUES] = values
     return values
 
@@ -117,30 +119,80 @@ def options_of(request: Any) -> dict[str, Any]:
 async def nexus_app(request: pytest.FixtureRequest) -> AsyncIterator[App]:
     """The app, up, with the plugin under test loaded, or about to be given by the fixture `plugin`."""
     __tracebackhide__ = True
-    from nexus_testing.app import create_test_app
-
-    values = request.node.stash[_VALUES]
     project = request.config.stash[places.KEY].project(request.path)
     own = apps.has_plugin_fixture(request)
-    targets = [] if own else _targets(values["nexus_plugins"], project)
-    app = create_test_app(config=values["nexus_config"], services=values["nexus_services"], stubs=values["nexus_stubs"])
-    said = request.config.stash[settings.KEY]
-    config = values["nexus_plugin_config"]
-    own_keys = [key for key in config if key not in said.plugin_config]
-    app.will_load(targets, config, own_keys, {*said.stubs, *said.config.get("plugins", {})})
+    app = _made(request, project, plugins=not own)
     case = request.instance
     binds = hasattr(case, "bind") and hasattr(case, "_nexus_app")
     async with app:
         site = project.nearest() if own else None
         if site is not None:
             app.check(site.folder)
-            app.backend.plugin_configs[site.name] = config
+            app.backend.plugin_configs[site.name] = request.node.stash[_VALUES]["nexus_plugin_config"]
         if binds:
             case.bind(app)
         yield app
         if binds:
             case.bind(None)
         app.close_clients()
+
+
+def _made(request: pytest.FixtureRequest, project: Project, *, plugins: bool) -> App:
+    """Return a new app as the fixtures say, with the plugins that it is to load."""
+    from nexus_testing.app import create_test_app
+
+    values = request.node.stash[_VALUES]
+    targets = _targets(values["nexus_plugins"], project) if plugins else []
+    app = create_test_app(config=values["nexus_config"], services=values["nexus_services"], stubs=values["nexus_stubs"])
+    said = request.config.stash[settings.KEY]
+    config = values["nexus_plugin_config"]
+    own_keys = [key for key in config if key not in said.plugin_config]
+    app.will_load(targets, config, own_keys, {*said.stubs, *said.config.get("plugins", {})})
+    return app
+
+
+@pytest.fixture(scope="module")
+async def nexus_app_module(request: pytest.FixtureRequest) -> AsyncIterator[App]:
+    """The app as nexus_app, started once for the tests of a module; what each of them does is taken back."""
+    __tracebackhide__ = True
+    async for app in _shared(request):
+        yield app
+
+
+@pytest.fixture(scope="session")
+async def nexus_app_session(request: pytest.FixtureRequest) -> AsyncIterator[App]:
+    """The app as nexus_app, started once for all tests; what each of them does is taken back."""
+    __tracebackhide__ = True
+    async for app in _shared(request):
+        yield app
+
+
+async def _shared(request: pytest.FixtureRequest) -> AsyncIterator[App]:
+    # A fixture of the whole session has no path: the test that asked first says which plugin it is about.
+    test: Any = request._pyfuncitem
+    app = _made(request, request.config.stash[places.KEY].project(test.path), plugins=True)
+    async with app:
+        shared.keep(request, app, await app.checkpoint())
+        yield app
+        app.close_clients()
+
+
+@pytest.fixture
+def nexus_between_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Take back what a test does to an app that others share. Such an app brings it along."""
+    shared.check_loop(request)
+    yield
+    shared.take_back(request)
+
+
+def _refuse_narrow(request: Any, name: str, definition: Any) -> None:
+    """Refuse a fixture that is made anew for each test, where an app is not."""
+    narrow = {"module": {"function", "class"}, "session": {"function", "class", "module", "package"}}
+    if definition.scope in narrow.get(request.scope, ()):
+        raise pytest.UsageError(
+            f"The fixture {name!r} has the scope {definition.scope!r}, and {request.fixturename} needs it for longer.\n"
+            f"fix: @pytest.fixture(scope={request.scope!r}), in a conftest.py if the scope is the session."
+        )
 
 
 def _targets(said: Any, project: Project) -> list[Any]:

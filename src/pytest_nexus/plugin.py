@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, audit, coroutines, fixtures, places, settings, tracebacks
+from . import apps, audit, coroutines, fixtures, places, settings, shared, tracebacks
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
-from .fixtures import respx_mock  # noqa: F401 - as above; it is no name of ours
+from .fixtures import nexus_between_tests, respx_mock  # noqa: F401 - as above; they are no names that users use
 from .report import KEY as REPORT
 from .report import OUTPUT, Report
 
@@ -113,17 +113,23 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> Generator[None, Any, Any]:
     """Mark coroutine tests that nobody else would run, and give test classes of ours their app."""
+    cls = getattr(collector, "obj", None) if isinstance(collector, pytest.Class) else None
+
+    def used() -> list[str]:
+        manager: Any = collector.session._fixturemanager
+        names: list[str] = manager.getfixtureinfo(collector, obj, cls).names_closure
+        return names
 
     def in_play() -> bool:
         if collector.config.stash[places.KEY].near(collector.path):
             return True
-        cls = getattr(collector, "obj", None) if isinstance(collector, pytest.Class) else None
-        manager: Any = collector.session._fixturemanager
-        info = manager.getfixtureinfo(collector, obj, cls)
-        return bool(fixtures.OURS.intersection(info.names_closure)) or _is_case(cls)
+        return bool(fixtures.OURS.intersection(used())) or _is_case(cls)
 
-    with coroutines.asyncio_mark(collector, name, obj, in_play):
+    with coroutines.asyncio_mark(collector, name, obj, in_play, lambda: shared.scope_of(used())):
         made = yield
+    for item in made if isinstance(made, list) else [made]:
+        if isinstance(item, pytest.Function):
+            shared.take_back_after(item)
     if isinstance(collector, pytest.Class) and _is_case(collector.obj):
         for item in made if isinstance(made, list) else [made]:
             if isinstance(item, pytest.Function) and "nexus_app" not in item.fixturenames:
@@ -189,9 +195,12 @@ def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, 
     return (yield from _set_up(fixturedef, request))
 
 
+_APPS = frozenset({"nexus_app", *shared.SCOPES})
+
+
 def _set_up(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
     name = fixturedef.argname
-    if name == "nexus_app" and fixturedef.func.__module__ == fixtures.__name__:
+    if name in _APPS and fixturedef.func.__module__ == fixtures.__name__:
         _configure_library(request.config)
         fixtures.options_of(request)
     if name == "plugin" and apps.is_authors(fixturedef) and _in_play(request):

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import documents, entry_import, event_bus, loading, one_get, startup, suites
+from . import documents, entry_import, event_bus, loading, one_get, sharing, startup, suites
 from .environments import Environments
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ FIGURES = {
     "event_bus": event_bus.measure,
     "loading": loading.measure,
     "documents": documents.measure,
+    "sharing": sharing.measure,
 }
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..findings import Finding, Refuted
     from ..locations import Location
     from ..nexus.permissions import PermissionUse
+    from ..runtime.checkpoint import AppCheckpoint
     from ..runtime.routes import Mounted
     from ..runtime.stand_ins import StandIn
     from ..runtime.ui import PluginUi
@@ -216,6 +217,10 @@ class EmbeddedBackend:
     async def reload(self, name: str) -> Any:
         """Load a plugin's code anew."""
         return await self.host.reload(name)
+
+    def checkpoint(self) -> AppCheckpoint:
+        """Return the app as it is now, to go back to."""
+        return self.host.checkpoint()
 
     async def migrate(self, name: str, target: str | None) -> list[str]:
         """Run a plugin's migrations up or down to one of them; return the names of those that were run."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..locations import Location
     from ..nexus.permissions import PermissionUse
     from ..records import Journal
+    from ..runtime.checkpoint import AppCheckpoint
     from ..runtime.owner import Owner
     from ..runtime.routes import Mounted
     from ..runtime.stand_ins import StandIn
@@ -113,6 +114,10 @@ class Backend(Protocol):
 
     async def reload(self, name: str) -> Any:
         """Load a plugin's code anew."""
+        ...
+
+    def checkpoint(self) -> AppCheckpoint:
+        """Return the app as it is now, to go back to."""
         ...
 
     async def migrate(self, name: str, target: str | None) -> list[str]:

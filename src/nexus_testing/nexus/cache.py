@@ -21,7 +21,7 @@ from .context import current_kernel, who
 from .values import key_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from redis.asyncio import Redis
 
@@ -279,6 +279,19 @@ class CacheManager:
             space.flights.clear()
             space.hits = space.misses = 0
         self._server.flush()
+
+    def checkpoint(self) -> Callable[[], Awaitable[None]]:
+        """Return what puts everything back that is kept now."""
+        counts = {plugin: (space.hits, space.misses) for plugin, space in self._spaces.items()}
+        server = self._server.checkpoint()
+
+        async def go_back() -> None:
+            for plugin, space in self._spaces.items():
+                space.flights.clear()
+                space.hits, space.misses = counts.get(plugin, (0, 0))
+            await server()
+
+        return go_back
 
     async def close(self) -> None:
         """Close the clients of plugins and answer no more. The app does it at its end."""

@@ -22,7 +22,7 @@ from .transactions import TransactionContext
 from .values import loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -389,6 +389,19 @@ class MemoryDatabase(DatabaseAdapter):
         """
         self.check()
         return self.keyspace.apply_schema(plugin, schema, changes)
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what puts everything back that is stored now."""
+        connected = self.connected
+        migrations = {plugin: list(names) for plugin, names in self.migrations.items()}
+        keyspace = self.keyspace.checkpoint()
+
+        def go_back() -> None:
+            self.connected = connected
+            self.migrations = {plugin: list(names) for plugin, names in migrations.items()}
+            keyspace()
+
+        return go_back
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "not connected"

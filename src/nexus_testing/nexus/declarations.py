@@ -71,6 +71,18 @@ class _Declared:
             else:
                 self.indexes[fields] = owned
 
+    def copy(self) -> _Declared:
+        """Return one that is told nothing of what this one is told from now on."""
+        made = _Declared()
+        made.become(self)
+        return made
+
+    def become(self, other: _Declared) -> None:
+        """Know what another one knows, and nothing else."""
+        for name in self.__slots__:
+            value = getattr(other, name)
+            setattr(self, name, value.copy())
+
 
 class Declarations:
     """Knows the declared collections of one store. Lives as long as its database.
@@ -157,6 +169,17 @@ class Declarations:
             self._store.remove(name, own)
         else:
             self._store.remove_like(name, given.document)
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what makes those collections known again that are known now, and no others."""
+        known = {name: (declared, declared.copy()) for name, declared in self._known.items()}
+
+        def go_back() -> None:
+            self._known = {name: declared for name, (declared, _) in known.items()}
+            for declared, before in known.values():
+                declared.become(before)
+
+        return go_back
 
     def forget_waiting(self) -> None:
         """Give up the documents that the store does not have yet."""

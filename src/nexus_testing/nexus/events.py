@@ -29,7 +29,7 @@ from .spellings import misheard
 from .subscriptions import Subscriptions, check_name, check_subscription, is_pattern, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..calls import Call
     from ..clock import Clock
@@ -156,6 +156,16 @@ class EventBus(EventAssertions):
     def misheard(self) -> list[Finding]:
         """Return a finding for each name that was subscribed to and never published, where one alike was unheard."""
         return list(misheard(self._subscriptions.heard, self.journal))
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what puts everything back that is subscribed now."""
+        subscriptions = self._subscriptions.checkpoint()
+
+        def go_back() -> None:
+            self._expectations.clear()
+            subscriptions()
+
+        return go_back
 
     # -- publishing ----------------------------------------------------------------------------------------------
 

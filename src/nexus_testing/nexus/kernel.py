@@ -65,6 +65,8 @@ class Kernel:
         self.held: tuple[str, asyncio.Future[None]] | None = None
         """Where requests wait, and for what: the prefix of a plugin that is being reloaded."""
         self.handles: list[Handle] = []
+        self.counters: list[Callable[[], None]] = []
+        """What sets counters of requests to zero where the app goes back to a checkpoint."""
         self.findings: list[Finding] = []
         self.refuted: set[Refuted] = set()
         self.on_finding: Callable[[Finding], None] | None = None

@@ -15,7 +15,7 @@ from .schema import parsed_schema
 from .values import copied, key_filter, stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..fakes.documents import Snapshot, Versions
 
@@ -52,6 +52,15 @@ class _Plain(dict[str, Any]):
         """Take all values out."""
         for key in list(self):
             del self[key]
+
+    def become(self, values: Mapping[str, Any]) -> None:
+        """Hold these values and no others, unnoted.
+
+        Args:
+            values: The values.
+        """
+        super().clear()
+        super().update(values)
 
 
 class Keyspace:
@@ -298,6 +307,22 @@ class Keyspace:
             changes.revert()
             raise
         return changes
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what puts everything back that is there now; what it replaces is remembered from here on."""
+        if self.declarations.names():
+            self.declarations.settle_all()
+        declarations = self.declarations.checkpoint()
+        documents = self.documents.checkpoint()
+        plain = dict(self.plain)
+
+        def go_back() -> None:
+            self._changes.clear()
+            declarations()
+            self.documents.go_back(documents)
+            self.plain.become(plain)
+
+        return go_back
 
     def forget(self, changes: Changes) -> None:
         """Watch no more.

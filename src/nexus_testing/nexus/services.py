@@ -16,7 +16,7 @@ from .interfaces import check_interface
 from .spies import Spy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ..clock import Clock
     from .kernel import Kernel
@@ -326,6 +326,17 @@ class ServiceRegistry:
             self._stand_ins[handle.name] = left
         else:
             del self._stand_ins[handle.name]
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what offers those services that are offered now, and no others."""
+        services = dict(self._services)
+        stand_ins = {name: list(those) for name, those in self._stand_ins.items()}
+
+        def go_back() -> None:
+            self._services = dict(services)
+            self._stand_ins = {name: list(those) for name, those in stand_ins.items()}
+
+        return go_back
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._found(name) is not None

@@ -80,6 +80,17 @@ class Subscriptions:
             self._groups.pop(handle.name, None)
             self._patterns.pop(handle.name, None)
 
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what puts everything back that is subscribed now."""
+        groups = {name: list(group) for name, group in self._groups.items()}
+        patterns, heard = dict(self._patterns), dict(self.heard)
+
+        def go_back() -> None:
+            self._groups = {name: list(group) for name, group in groups.items()}
+            self._patterns, self.heard = dict(patterns), dict(heard)
+
+        return go_back
+
     def to(self, name: str) -> Sequence[Subscription]:
         """Return those to exactly this name or pattern, in order.
 

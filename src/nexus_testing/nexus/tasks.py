@@ -266,6 +266,20 @@ class TaskManager:
             self._end(entry)
         await self._settle()
 
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what has those tasks run that are registered now, and no others."""
+        entries, active = list(self._entries), set(self._active)
+
+        def go_back() -> None:
+            for entry in [one for one in self._entries if one not in entries]:
+                self._end(entry)
+            self._entries, self._active = list(entries), set(active)
+            for entry in entries:
+                if entry.loop is None and entry.handle.plugin in active:
+                    self._start(entry)
+
+        return go_back
+
     def _start(self, entry: _Entry) -> None:
         try:
             loop = asyncio.get_running_loop()

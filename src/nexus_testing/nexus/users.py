@@ -15,7 +15,7 @@ from ..locations import caller
 from .principals import ANONYMOUS, read_section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .kernel import Kernel
 
@@ -78,6 +78,15 @@ class Authentication:
         self._kernel = kernel
         self._section = read_section(kernel.config.get("auth"))
         self._tokens: dict[str, tuple[User, float | None]] = {}
+
+    def checkpoint(self) -> Callable[[], None]:
+        """Return what leaves those logged in who are now."""
+        tokens = dict(self._tokens)
+
+        def go_back() -> None:
+            self._tokens = dict(tokens)
+
+        return go_back
 
     def login(self, user: User, expires_in: float | None = None) -> str:
         """Give a user a token and return it.

@@ -12,6 +12,7 @@ from ..nexus.manager import PluginStatus
 from . import declared, identity, routes
 from .adoption import Adoption
 from .attribution import owner_among
+from .checkpoint import AppCheckpoint
 from .companions import Companions
 from .consistency import Consistency
 from .equipment import Equipment
@@ -73,6 +74,7 @@ class Host:
         stubs: Mapping[str, Any] | None = None,
     ) -> None:
         self._kernel = kernel
+        self._fastapi = fastapi_app
         self._life = Life(kernel, fastapi_app, owner, Stages(kernel, hook_limit), drain_limit)
         self.adoption = Adoption(self, self._life, owner)
         self.stand_ins = StandIns(kernel.service_registry)
@@ -364,6 +366,10 @@ class Host:
         plugin = self.record_of(name)
         async with self._life.stages.stage(plugin, "Migration"):
             return await self._life.migrations.move(plugin, target)
+
+    def checkpoint(self) -> AppCheckpoint:
+        """Return the app as it is now, to go back to."""
+        return AppCheckpoint(self._kernel, self._life, self._fastapi)
 
     # -- enabling, disabling, reloading --------------------------------------------------------------------------
 

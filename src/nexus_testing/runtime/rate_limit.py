@@ -70,6 +70,7 @@ class RateLimit:
         self._rate = rate
         self._kernel = kernel
         self._counts: dict[str, tuple[float, int]] = {}
+        kernel.counters.append(self._counts.clear)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count one request or WebSocket, and hand it on or refuse it."""

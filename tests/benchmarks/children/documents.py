@@ -60,7 +60,10 @@ def _document(number: int) -> dict[str, Any]:
 async def _fresh(_: int) -> None:
     db = MemoryDatabase()
     await db.connect()
-    CacheManager()
+    db.collection("items")
+    cache = CacheManager()
+    await cache.set("a", 1)
+    await cache.close()
     await db.disconnect()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import heapq
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from .connection import Connection
 from .upstream import bugs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 __all__ = ("Server", "Session")
@@ -100,6 +101,23 @@ class Server(FakeServer):
         for db in list(self.dbs.values()):
             db._remove_expired()
         self.look_later(_SOONEST)
+
+    def keys(self) -> dict[int, dict[bytes, Any]]:
+        """Return a copy of what stands under every key, by the number of its database."""
+        return {number: copy.deepcopy(db._dict) for number, db in self.dbs.items() if db._dict}
+
+    def become(self, keys: Mapping[int, Mapping[bytes, Any]]) -> None:
+        """Hold these keys and no others.
+
+        Args:
+            keys: What `keys` returned.
+        """
+        with self.lock:
+            for number, db in self.dbs.items():
+                if db._dict:
+                    db.clear()
+                for key, item in keys.get(number, {}).items():
+                    db[key] = copy.deepcopy(item)
 
     def close(self) -> None:
         """Look no more and refuse whoever still asks."""

@@ -9,7 +9,7 @@ from ...errors import DataError
 from ...locations import caller
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
@@ -78,13 +78,25 @@ class CacheServer:
         if self._server is not None:
             self.command(b"FLUSHALL")
 
+    def checkpoint(self) -> Callable[[], Awaitable[None]]:
+        """Return what puts every key back that is there now, and closes the clients that came since."""
+        keys = self._server.keys() if self._server is not None else {}
+        clients = list(self._clients)
+
+        async def go_back() -> None:
+            late = [one for one in self._clients if one not in clients]
+            self._clients = list(clients)
+            await _close(late)
+            if self._server is not None:
+                self._server.become(keys)
+
+        return go_back
+
     async def close(self) -> None:
         """Close every client and answer no more. The second time does nothing."""
         self._closed = True
         clients, self._clients = self._clients, []
-        for client in clients:
-            await client.connection_pool.disconnect()
-            await client.aclose()
+        await _close(clients)
         if self._server is not None:
             self._server.close()
 
@@ -99,6 +111,12 @@ class CacheServer:
         if self._server is None:
             self._server = _server_class()(self._now)
         return self._server
+
+
+async def _close(clients: list[Redis]) -> None:
+    for client in clients:
+        await client.connection_pool.disconnect()
+        await client.aclose()
 
 
 def _server_class() -> type[Server]:

@@ -28,6 +28,13 @@ class Snapshot:
             if not self._history.open:
                 self._history.forget()
 
+    def rewind(self) -> None:
+        """Forget what was written since, which was put back, and every moment after this one."""
+        history = self._history
+        history.open = history.open[: history.open.index(self) + 1]
+        for versions in history.all():
+            versions.forget_since(self)
+
 
 class History:
     """Counts the writes of one database. Lives as long as the database.
@@ -51,6 +58,10 @@ class History:
     def snapshot(self) -> Snapshot:
         """Return this moment, to be closed."""
         return Snapshot(self)
+
+    def all(self) -> list[Versions]:
+        """Return what remembers writes, of each place."""
+        return list(self._all)
 
     def forget(self) -> None:
         """Forget what nobody reads any more."""
@@ -109,3 +120,16 @@ class Versions:
                     found[key] = before
                     break
         return found
+
+    def forget_since(self, snapshot: Snapshot) -> None:
+        """Forget the writes since some moment.
+
+        Args:
+            snapshot: The moment.
+        """
+        for key, entries in list(self.entries.items()):
+            left = [one for one in entries if one[0] <= snapshot.version]
+            if left:
+                self.entries[key] = left
+            else:
+                del self.entries[key]

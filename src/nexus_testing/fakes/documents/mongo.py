@@ -39,6 +39,10 @@ class Server(mongomock_store.ServerStore):
             found = self._databases[name] = _Shelves(self)
         return found
 
+    def databases(self) -> list[tuple[str, _Shelves]]:
+        """Return the databases by name."""
+        return list(self._databases.items())
+
 
 class _Shelves(mongomock_store.DatabaseStore):
     def __init__(self, server: Server) -> None:
@@ -51,6 +55,20 @@ class _Shelves(mongomock_store.DatabaseStore):
         if found is None:
             found = self._collections[name] = Shelf(name, self._server.history, self._server.now)
         return found
+
+    def shelves(self) -> dict[str, Shelf]:
+        """Return where the documents of all collections stand, by name."""
+        return dict(self._collections)
+
+    def take(self, shelves: dict[str, Shelf]) -> None:
+        """Have these collections, under these names, and no others.
+
+        Args:
+            shelves: What `shelves` returned.
+        """
+        for name, shelf in shelves.items():
+            shelf.name = name
+        self._collections = dict(shelves)
 
     def __getitem__(self, name: str) -> Any:
         transaction = self._server.transaction

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import DataError
 from ...locations import caller
+from .checkpoint import Checkpoint
 from .history import History
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class DocumentStore:
         self._database: Any = None
         self._shelves: Any = None
         self._view: Any = None
+        self._server: Any = None
         self._duplicate: type[Exception] = Exception
 
     # -- collections ---------------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ class DocumentStore:
         from .motor import MotorClient
         from .view import View
 
-        server = Server(self._now, self.history)
+        server = self._server = Server(self._now, self.history)
         client = Client(server)
         self._motor = MotorClient(client, self._check)
         self._database = client[_DATABASE]
@@ -356,6 +358,18 @@ class DocumentStore:
             shelf.drop_index(made)
         for missing in indexes.keys() - shelf.indexes.keys():
             shelf.create_index(missing, indexes[missing])
+
+    def checkpoint(self) -> Checkpoint:
+        """Return all documents and indexes as they are now, to be put back."""
+        return Checkpoint(self._server, self.history.snapshot())
+
+    def go_back(self, checkpoint: Checkpoint) -> None:
+        """Make all documents and indexes what they were.
+
+        Args:
+            checkpoint: What `checkpoint` returned.
+        """
+        checkpoint.restore(self._server)
 
     # -- messages ------------------------------------------------------------------------------------------------
 

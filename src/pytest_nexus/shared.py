@@ -1,0 +1,104 @@
+"""Apps that several tests share, and what is taken back between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from . import apps, coroutines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nexus_testing.app import App
+
+__all__ = ("SCOPES", "check_loop", "keep", "scope_of", "take_back", "take_back_after")
+
+SCOPES = {"nexus_app_module": "module", "nexus_app_session": "session"}
+"""The scopes of the fixtures that are such an app."""
+
+BETWEEN = "nexus_between_tests"
+_KEPT = pytest.StashKey[dict[str, Any]]()
+
+
+def scope_of(fixturenames: Iterable[str]) -> str | None:
+    """Return the scope of the widest shared app among fixtures, or None.
+
+    Args:
+        fixturenames: The names of the fixtures that a test uses.
+    """
+    found = [scope for name, scope in SCOPES.items() if name in fixturenames]
+    return found[-1] if found else None
+
+
+def take_back_after(item: pytest.Item) -> None:
+    """Have what a test does to a shared app taken back, after all other fixtures of the test are torn down.
+
+    Args:
+        item: The test.
+    """
+    names = getattr(item, "fixturenames", [])
+    places = [names.index(name) for name in SCOPES if name in names]
+    if places and BETWEEN not in names:
+        names.insert(max(places) + 1, BETWEEN)
+
+
+def keep(request: pytest.FixtureRequest, app: App, go_back: Any) -> None:
+    """Remember the app of a scope, for as long as that lasts.
+
+    Args:
+        request: The request of the app's fixture.
+        app: The app.
+        go_back: What `App.checkpoint` returned.
+    """
+    kept = request.config.stash.setdefault(_KEPT, {})
+    kept[request.scope] = (app, go_back)
+    request.addfinalizer(lambda: kept.pop(request.scope, None))
+
+
+def check_loop(request: pytest.FixtureRequest) -> None:
+    """Refuse a coroutine test that runs on another loop than the app that it shares.
+
+    Args:
+        request: The request of a fixture of the test.
+
+    Raises:
+        LoopError: If it does.
+    """
+    __tracebackhide__ = True
+    item = request.node
+    function = getattr(item, "obj", None)
+    inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
+    if not coroutines.is_coroutine(inner):
+        return
+    runs_on = coroutines.loop_scope_of(item)
+    for name, scope in SCOPES.items():
+        if name in request.fixturenames and runs_on != scope:
+            from nexus_testing.errors import LoopError
+            from nexus_testing.locations import of_callable
+
+            raise LoopError(
+                f"{item.name} runs on the loop of its {runs_on}, and {name} on that of its {scope}.",
+                where=of_callable(inner),
+                why="what an app waits for can only be awaited on its own loop",
+                fix=f'Mark the test, or the whole module: @pytest.mark.asyncio(loop_scope="{scope}")',
+            )
+
+
+def take_back(request: pytest.FixtureRequest) -> None:
+    """Make the apps that a test shares again what they were before it.
+
+    Args:
+        request: The request of a fixture of the test.
+
+    Raises:
+        LifecycleError: If the test unloaded, disabled or reloaded plugins.
+    """
+    __tracebackhide__ = True
+    kept = request.config.stash.get(_KEPT, {})
+    for name, scope in SCOPES.items():
+        if name in request.fixturenames and scope in kept:
+            app, go_back = kept[scope]
+            if app.is_running:
+                apps.run_on_loop_of(app, go_back(f"the test {request.node.name}"))
