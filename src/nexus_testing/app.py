@@ -62,7 +62,7 @@ class App(Moves):
         self._plugins = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
         self._environment = Environment(env or {}, holds.machine)
         self._client_library = holds.client
-        super().__init__(make_backend(backend or holds.backend, config, holds.limits, stubs))
+        super().__init__(make_backend(backend or holds.backend, config, holds.limits, stubs, holds.scratch))
         self._backend.start_with(self._start)
         self._backend.hide_with(self._environment.hide)
         self._state = "new"
@@ -92,8 +92,15 @@ class App(Moves):
         self._refuse_if_over()
         await self._backend.owner.run(self._start)
 
-    async def _start(self) -> None:
+    async def _start(self, first: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Start the app, if that has not been done.
+
+        Args:
+            first: Loads a plugin that it was not made with, before it serves; its failure leaves the app running.
+        """
         if self._state == "running":
+            if first is not None:
+                await first()
             return
         self._state = "running"
         if defaults.current().audited:
@@ -108,10 +115,14 @@ class App(Moves):
                 self._backend.check(self._plugins, self._own_config, self._everywhere, self._made_at)
             for plugin in self._plugins:
                 await self._backend.load(plugin, self._plugin_config)
+            failure = await _failure_of(first)
+            await self._backend.serve()
         except BaseException:
             await self._stop()
             await self._backend.owner.close()
             raise
+        if failure is not None:
+            raise failure
 
     def _refuse_if_over(self) -> None:
         __tracebackhide__ = True
@@ -255,12 +266,11 @@ class App(Moves):
         where = caller()
 
         async def load() -> None:
-            await self._start()
             self._backend.check_config(plugin, config or {}, self._everywhere, where)
             await self._backend.load(plugin, config)
 
         try:
-            await self._backend.owner.run(load)
+            await self._backend.owner.run(functools.partial(self._start, load))
         except PluginLoadError:
             if check:
                 raise
@@ -400,6 +410,16 @@ def _refuse_test_client(scope: Mapping[str, Any]) -> None:
 
 guard.who = who
 
+
+async def _failure_of(load: Callable[[], Awaitable[None]] | None) -> Exception | None:
+    try:
+        if load is not None:
+            await load()
+    except Exception as error:  # noqa: BLE001 - raised once the app is up
+        return error
+    return None
+
+
 _accept: list[Callable[[], None]] = []
 
 
@@ -416,13 +436,15 @@ def create_test_app(
 
     Args:
         plugins: Names, paths, classes or instances to load when it starts.
-        config: Its configuration: sections "database", "cache", "auth", "health" and "plugins" (by plugin name).
+        config: Its configuration: sections "database", "cache", "auth", "health", "platform" and "plugins" (by plugin
+            name).
         services: Services to register before any plugin is loaded, by name.
         stubs: Plugins to be taken for loaded, by name: a version, or {"version": …, "services": …}.
         env: Environment variables, for as long as it runs.
         backend: Which framework runs the plugins.
 
     Raises:
+        BackendError: If the backend cannot run plugins here.
         ConfigurationError: If the configuration has an unknown section, or there is no such backend.
     """
     if not _accept:

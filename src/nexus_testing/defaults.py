@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .backends import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
 __all__ = ("Defaults", "current", "set_defaults", "track", "track_into", "untrack")
 
@@ -25,6 +26,8 @@ class Defaults(NamedTuple):
     """Whether what plugins leave alive is looked for when an app is down."""
     guarded: bool = False
     """Whether nothing may leave this machine while an app is up."""
+    scratch: Callable[[], Path] | None = None
+    """Returns the folder in which files may be made; None for the system's."""
 
 
 _current = Defaults()

@@ -30,6 +30,8 @@ The tree::
     ├── ScheduleError                 a schedule that cannot be
     ├── TemplateError                 a template of a plugin's that is not there or cannot be rendered
     ├── NamespaceError                something else already owns the name `nexus`
+    ├── BackendError                  a framework that cannot run plugins here
+    │   └── NotOnBackend              something that it does not have (also an AttributeError)
     ├── ResultError                   a result file that cannot be read or written
     ├── LeakError                     a plugin left something alive
     ├── NetworkError                  what a test says about the network cannot be meant so
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "AuthError",
+    "BackendError",
     "ConfigurationError",
     "ConsistencyError",
     "DataError",
@@ -74,6 +77,7 @@ __all__ = (
     "NetworkAssertionError",
     "NetworkError",
     "NexusTestingError",
+    "NotOnBackend",
     "OutboundRefused",
     "PermissionDenied",
     "PluginConfigurationError",
@@ -345,6 +349,14 @@ class TemplateError(NexusTestingError):
 
 class NamespaceError(NexusTestingError):
     """Something else already owns a name that the harness needs."""
+
+
+class BackendError(NexusTestingError):
+    """A framework that cannot run plugins here: missing, another release, broken, or busy with another app."""
+
+
+class NotOnBackend(BackendError, AttributeError):
+    """Something that the framework which runs the plugins does not have."""
 
 
 class ResultError(NexusTestingError):

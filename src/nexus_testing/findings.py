@@ -226,6 +226,37 @@ KINDS: dict[str, Kind] = {
             "a permission that the plugin declares and did not use",
             "Take it out of the manifest, if no test needs it.",
         ),
+        Kind(
+            "NX801",
+            _W,
+            "the plugin uses what the installed nexus-platform does not have",
+            "Write what that framework has, or test the plugin in memory: --nexus-backend embedded.",
+        ),
+        Kind(
+            "NX802",
+            _W,
+            "nexus-platform takes another class of the module for the plugin",
+            "Import the module of the base class, so that no other name of the file ends in Plugin.",
+        ),
+        Kind(
+            "NX803",
+            _W,
+            "a handler whose coroutine nexus-platform does not await",
+            "Subscribe a function written with `async def`.",
+        ),
+        Kind(
+            "NX804",
+            _W,
+            "the plugin asks the database while it is initialised, before nexus-platform as shipped has connected it",
+            'Ask it later, or write config={"platform": {"profile": "as_shipped"}} to see it fail as it would there.',
+        ),
+        Kind("NX805", _W, "nexus-platform rejects the manifest", "Write what the message asks for."),
+        Kind(
+            "NX806",
+            _I,
+            "a plugin was loaded after the start, where nexus-platform as shipped mounts no routes any more",
+            "Name it when the app is made: create_test_app(plugins=[…]).",
+        ),
     )
 }
 """Every id that there is."""

@@ -109,9 +109,7 @@ def adopting(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
         )
     app = request.getfixturevalue("nexus_app")
     value = yield
-    from nexus_testing.nexus.plugins import BasePlugin
-
-    if not isinstance(value, BasePlugin):
+    if not app.backend.is_plugin(value):
         return value
     run_on_loop_of(app, app.adopt(value))
 

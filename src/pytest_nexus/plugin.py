@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -105,7 +106,12 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
     """Make the plugins that a test file can see importable before it is imported."""
-    parent.config.stash[places.KEY].prepare(module_path)
+    here = parent.config.stash[places.KEY]
+    here.prepare(module_path)
+    if parent.config.stash[settings.KEY].backend == "platform" and here.near(module_path):
+        from nexus_testing.backends.platform import prefetch
+
+        prefetch()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -225,8 +231,12 @@ def _configure_library(config: pytest.Config) -> None:
     said = config.stash[settings.KEY]
     undo = config.stash[_UNDO]
     limits = Limits(hook=said.hook_timeout, drain=said.drain_timeout)
+    # Pytest's own, of the fixture tmp_path; it is not there with -p no:tmpdir.
+    folders: Any = getattr(config, "_tmp_path_factory", None)
+    scratch = functools.cache(lambda: folders.mktemp("nexus")) if folders is not None else None
+    machine = config.stash[_MACHINE]
     before = set_defaults(
-        Defaults(limits, said.client, said.backend, config.stash[_MACHINE], said.audit != "off", guarded=True)
+        Defaults(limits, said.client, said.backend, machine, said.audit != "off", guarded=True, scratch=scratch)
     )
     undo.append(lambda: set_defaults(before))
     if said.version:

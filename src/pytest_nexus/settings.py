@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ("KEY", "Settings", "add_options", "read")
 
-BACKENDS = ("auto", "embedded")
+BACKENDS = ("auto", "embedded", "platform")
 AUDITS = ("error", "warn", "off")
 CLIENTS = ("httpx", "httpx2")
 

@@ -9,15 +9,21 @@ from ..locations import caller
 from .protocol import Backend, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-__all__ = ("Backend", "Limits", "make_backend")
+__all__ = ("BACKENDS", "Backend", "Limits", "make_backend")
 
-_SECTIONS = ("auth", "cache", "database", "health", "plugins")
+BACKENDS = ("embedded", "platform")
+_SECTIONS = ("auth", "cache", "database", "health", "platform", "plugins")
 
 
 def make_backend(
-    name: str, config: Mapping[str, Any] | None, limits: Limits, stubs: Mapping[str, Any] | None
+    name: str,
+    config: Mapping[str, Any] | None,
+    limits: Limits,
+    stubs: Mapping[str, Any] | None,
+    scratch: Callable[[], Path] | None = None,
 ) -> Backend:
     """Make a backend.
 
@@ -26,8 +32,10 @@ def make_backend(
         config: The app's configuration.
         limits: How long things may take.
         stubs: Plugins that are taken for loaded, by name.
+        scratch: Returns the folder in which files may be made; None for the system's.
 
     Raises:
+        BackendError: If the framework cannot run plugins here.
         ConfigurationError: If there is no such backend, or the configuration has an unknown section.
     """
     for key in config or {}:
@@ -39,13 +47,17 @@ def make_backend(
                 fix=did_you_mean(str(key), _SECTIONS)
                 or f"A plugin's own configuration goes into config={{'plugins': {{'my_plugin': {{{key!r}: …}}}}}}.",
             )
-    if name != "embedded":
+    if name not in BACKENDS:
         raise ConfigurationError(
             f"There is no backend {name!r}.",
             where=caller(4),
-            why="known is 'embedded'" + (", and nexus-platform is installed here" if name == "platform" else ""),
-            fix=did_you_mean(name, ["embedded"]) or "Use the in-memory framework: --nexus-backend embedded.",
+            why=f"there are {' and '.join(BACKENDS)}",
+            fix=did_you_mean(name, BACKENDS) or "Use the in-memory framework: --nexus-backend embedded.",
         )
+    if name == "platform":
+        from .platform import PlatformBackend
+
+        return PlatformBackend(config, limits, stubs, scratch)
     from .embedded import EmbeddedBackend
 
     return EmbeddedBackend(config, limits, stubs)

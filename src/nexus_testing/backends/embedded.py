@@ -12,6 +12,7 @@ from .. import nexus as nexus_package
 from ..nexus.context import enter_kernel, leave_kernel
 from ..nexus.kernel import Kernel
 from ..nexus.manager import PluginManager
+from ..nexus.plugins import BasePlugin
 from ..nexus.users import principal
 from ..runtime.host import Host
 from ..runtime.owner import Owner
@@ -153,6 +154,9 @@ class EmbeddedBackend:
         await self._lifespan.__aenter__()
         self.event_bus.publish_now("app.started", {"app": TITLE, "version": nexus_package.__version__})
 
+    async def serve(self) -> None:
+        """Do nothing more: plugins may come and go at any time."""
+
     async def stop(self) -> list[Exception]:
         """Unload all plugins and bring the app down; return what went wrong."""
         errors: list[Exception] = []
@@ -229,6 +233,10 @@ class EmbeddedBackend:
     def provide(self, name: str, version: str, services: Mapping[str, Any] | Iterable[str]) -> StandIn:
         """Take a plugin for loaded, with services in its place."""
         return self.host.provide(name, version, services)
+
+    def is_plugin(self, value: object) -> bool:
+        """Say whether something is a plugin of this framework."""
+        return isinstance(value, BasePlugin)
 
     async def adopt(self, instance: Any) -> None:
         """Take in a plugin that an author's fixture made."""

@@ -44,9 +44,13 @@ class Backend(Protocol):
     event_bus: Any
     service_registry: Any
     db: Any
-    cache_manager: Any
     config: dict[str, Any]
     plugin_configs: dict[str, Mapping[str, Any]]
+
+    @property
+    def cache_manager(self) -> Any:
+        """The cache that the plugins share."""
+        ...
 
     @property
     def plugins(self) -> Mapping[str, Any]:
@@ -69,7 +73,11 @@ class Backend(Protocol):
         ...
 
     async def start(self) -> None:
-        """Bring the app up, without plugins."""
+        """Bring the app up as far as plugins need it to be loaded."""
+        ...
+
+    async def serve(self) -> None:
+        """Do what comes after the load of the plugins that the app was made with."""
         ...
 
     async def stop(self) -> list[Exception]:
@@ -126,6 +134,10 @@ class Backend(Protocol):
 
     def provide(self, name: str, version: str, services: Mapping[str, Any] | Iterable[str]) -> StandIn:
         """Take a plugin for loaded, with services in its place."""
+        ...
+
+    def is_plugin(self, value: object) -> bool:
+        """Say whether something is a plugin of this framework."""
         ...
 
     async def adopt(self, instance: Any) -> None:

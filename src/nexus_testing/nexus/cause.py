@@ -23,6 +23,16 @@ class Cause:
                 self._rest = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._rest)
 
+    def fail(self, error: Exception) -> None:
+        """Tell those who wait for it that it will never come to rest.
+
+        Args:
+            error: What they are told.
+        """
+        if self._rest is not None and not self._rest.done():
+            self._rest.set_exception(error)
+        self._rest = None
+
     def leave(self) -> None:
         """Count one delivery less."""
         self.open -= 1

@@ -1,0 +1,203 @@
+"""Plugins on the real framework: loaded, mounted, unloaded, and what goes wrong with its cause."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nexus_testing.errors import LifecycleError, NotOnBackend, PluginLoadError, PluginUnloadError
+from nexus_testing.runtime.audit import verdicts
+
+if TYPE_CHECKING:
+    from tests.conftest import Repo
+
+pytestmark = pytest.mark.asyncio
+
+PLUGIN = """
+    from fastapi import APIRouter
+    from nexus.plugins import BasePlugin
+
+
+    class ShopPlugin(BasePlugin):
+        def __init__(self):
+            super().__init__()
+            self.name, self.category = "shop", "business"
+
+        async def initialize(self):
+            {initialize}
+            return True
+
+        async def shutdown(self):
+            {shutdown}
+
+        def get_api_routes(self):
+            router = APIRouter(prefix="/v1")
+
+            @router.get("/hello/{{name}}")
+            async def hello(name: str):
+                await self.publish_event("shop.greeted", {{"name": name}})
+                return {{"hello": name}}
+
+            return {routes}
+
+        def get_database_schema(self):
+            return {{}}
+"""
+
+
+def write(repo: Repo, initialize: str = "pass", shutdown: str = "pass", routes: str = "[router]") -> None:
+    """Write the plugin `shop`, with other bodies of its hooks."""
+    repo.manifest("shop", category="business")
+    repo.write("plugin.py", PLUGIN.format(initialize=initialize, shutdown=shutdown, routes=routes))
+
+
+async def test_a_plugin_is_loaded_mounted_and_driven(project: Repo, make_app: Any) -> None:
+    """The framework's own manager loads it; the client, the journal and the event assertions work."""
+    write(project)
+    app = await make_app("shop")
+    import shop.plugin  # type: ignore[import-not-found]  # it is written above
+
+    assert type(app.get_plugin("shop")) is shop.plugin.ShopPlugin
+    assert app.url("shop", "/hello/Jo") == app.url("shop", "/v1/hello/Jo")
+    async with app.client() as client:
+        response = await client.get(app.url("shop", "/hello/Jo"))
+    assert response.json() == {"hello": "Jo"}
+    assert str(response.url).endswith("/api/plugins/business.shop/v1/v1/hello/Jo")
+    greeted = app.event_bus.assert_published("shop.greeted", name="Jo")
+    assert (greeted.plugin, greeted.source) == ("shop", "business.shop")
+    assert ["GET", "GET"] == [app.routes[0].method, app.journal.caused_by(greeted)[0].method]
+    app.event_bus.assert_sequence("plugin.loaded", "app.started", "shop.greeted")
+    assert ["Loading"] == [step.stage for step in app.journal.lifecycle("shop")]
+
+
+@pytest.mark.parametrize(
+    ("initialize", "text", "cause"),
+    [
+        ("raise ValueError('no tills')", r"ValueError: no tills(.|\n)*plugin\.py:", ValueError),
+        ("return None", "returned None or False", type(None)),
+        ("self.logger.error('no tills'); return False", "it logged 'no tills'", type(None)),
+        ("return self.service_registry.get('till') is not None", r"did not get them:\s+service 'till'", type(None)),
+    ],
+)
+async def test_a_failure_has_the_cause_that_the_framework_swallowed(
+    project: Repo, make_app: Any, initialize: str, text: str, cause: type
+) -> None:
+    """The framework returns False; the error names the line, and has the plugin's own exception as its cause."""
+    write(project, initialize)
+    app = await make_app()
+    with pytest.raises(PluginLoadError, match=text) as raised:
+        await app.load_plugin("shop")
+    assert type(raised.value.__cause__) is cause
+    assert await app.load_plugin("shop", check=False) is False
+    assert app.plugins == {}
+
+
+async def test_routes_that_cannot_be_mounted_name_their_plugin(project: Repo, make_app: Any) -> None:
+    """The framework's whole start fails with a TypeError; the error says whose routes they are."""
+    write(project, routes="router")
+    with pytest.raises(PluginLoadError, match=r"routes of plugin 'shop' cannot be mounted: TypeError") as raised:
+        await make_app("shop")
+    assert isinstance(raised.value.__cause__, TypeError)
+
+
+async def test_a_late_load_is_mounted_when_connected_and_not_as_shipped(project: Repo, make_app: Any) -> None:
+    """As shipped, routes are mounted at the start alone; either way it is found."""
+    write(project)
+    for profile, status in (("connected", 200), ("as_shipped", 404)):
+        app = await make_app(profile=profile)
+        await app.load_plugin("shop")
+        async with app.client() as client:
+            assert (await client.get("/api/plugins/business.shop/v1/v1/hello/Jo")).status_code == status
+        assert "NX806" in {finding.id for finding in app.findings}
+        await app.shutdown()
+
+
+async def test_the_database_is_not_there_as_shipped(project: Repo, make_app: Any) -> None:
+    """A plugin that asks it in initialize() only loads when connected, where that is found."""
+    write(project, "await self.set_data('opened', 1)")
+    app = await make_app("shop")
+    assert "NX804" in {finding.id for finding in app.findings}
+    await app.shutdown()
+    with pytest.raises(PluginLoadError, match=r"Database not connected(.|\n)*the profile 'connected'"):
+        await make_app("shop", profile="as_shipped")
+
+
+async def test_an_unload_leaves_what_the_framework_leaves(project: Repo, make_app: Any) -> None:
+    """Subscriptions and routes stay, as in production; what was not released is found."""
+    write(project, "self.event_bus.subscribe('till.opened', print); self.register_service('till', self)")
+    app = await make_app("shop")
+    await app.unload_plugin("shop")
+    with pytest.raises(LifecycleError, match="no plugin 'shop'"):
+        await app.unload_plugin("shop")
+    assert 2 == [finding.id for finding in app.findings].count("NX106")
+    async with app.client() as client:
+        assert (await client.get("/api/plugins/business.shop/v1/v1/hello/Jo")).status_code == 200
+
+
+async def test_a_failing_shutdown_is_raised_with_its_cause(project: Repo, make_app: Any) -> None:
+    """The framework logs it and keeps the plugin; both the unload and the app's end say so."""
+    write(project, shutdown="raise ValueError('stuck')")
+    app = await make_app("shop")
+    for end in (lambda: app.unload_plugin("shop"), app.shutdown):
+        with pytest.raises(PluginUnloadError, match=r"ValueError: stuck(.|\n)*plugin\.py:") as raised:
+            await end()
+        assert isinstance(raised.value.__cause__, ValueError)
+
+
+async def test_a_task_that_is_left_is_ended_and_found(project: Repo, make_app: Any) -> None:
+    """The framework ends none; afterwards there are as many as before."""
+    write(project, "import asyncio; self.task = asyncio.create_task(self.count())")
+    with (project.folder / "plugin.py").open("a") as file:
+        file.write("\n    async def count(self):\n        import asyncio\n        await asyncio.sleep(60)\n")
+    before = asyncio.all_tasks()
+    app = await make_app("shop")
+    await app.shutdown()
+    assert before == asyncio.all_tasks()
+    assert ["tasks"] == [leak.kind for verdict in verdicts for leak in verdict.leaks]
+    verdicts.clear()
+
+
+async def test_enabling_and_disabling_is_the_frameworks(project: Repo, make_app: Any) -> None:
+    """Disabling unloads there; a reload there is none."""
+    write(project)
+    app = await make_app("shop")
+    await app.enable_plugin("shop")
+    assert await app.db.get("core.plugins.enabled") == ["business.shop"]
+    with pytest.raises(NotOnBackend, match="a reload"):
+        await app.reload_plugin("shop")
+    await app.disable_plugin("shop")
+    assert app.plugins == {}
+    app.event_bus.assert_sequence("plugin.enabled", "plugin.unloaded", "plugin.disabled")
+
+
+async def test_a_class_and_an_instance_can_be_loaded(project: Repo, make_app: Any) -> None:
+    """The framework makes its plugins itself, from modules; what is in no folder is given one."""
+    from nexus.plugins import BasePlugin
+
+    class Bare(BasePlugin):  # type: ignore[misc]  # the real framework is not there for the type checker
+        async def initialize(self) -> bool:
+            return True
+
+        async def shutdown(self) -> None:
+            pass
+
+        def get_api_routes(self) -> list[Any]:
+            return []
+
+        def get_database_schema(self) -> dict[str, Any]:
+            return {}
+
+    class TinyPlugin(Bare):
+        pass
+
+    app = await make_app(TinyPlugin)
+    assert type(app.get_plugin("tiny")) is TinyPlugin
+    await app.unload_plugin("tiny")
+    mine = TinyPlugin()
+    await app.load_plugin(mine)
+    assert app.get_plugin("tiny") is mine
+    assert mine.event_bus is app.event_bus
+    with pytest.raises(PluginLoadError, match="No plugin class found"):
+        await app.load_plugin(Bare)
