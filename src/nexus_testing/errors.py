@@ -22,7 +22,8 @@ The tree::
     │   ├── WebSocketRejected         refused before it was accepted
     │   └── WebSocketClosed           closed while the test wanted more
     ├── DataError                     a key or a value that a database or a cache does not take
-    │   └── TransactionError          a transaction used after its end, or from outside
+    │   ├── TransactionError          a transaction used after its end, or from outside
+    │   └── QueryAssertionError       an assertion on queries that does not hold (also an AssertionError)
     ├── EventError                    wrong use of the event bus
     │   └── EventAssertionError       an assertion on events that does not hold (also an AssertionError)
     ├── ServiceError                  wrong use of the service registry
@@ -89,6 +90,7 @@ __all__ = (
     "PluginNotFound",
     "PluginUnderTestError",
     "PluginUnloadError",
+    "QueryAssertionError",
     "ResultError",
     "ScheduleError",
     "ServiceAssertionError",
@@ -321,6 +323,10 @@ class DataError(NexusTestingError):
 
 class TransactionError(DataError):
     """A transaction that is used after its end, or from outside of it."""
+
+
+class QueryAssertionError(DataError, AssertionError):
+    """An assertion on queries does not hold."""
 
 
 class EventError(NexusTestingError):

@@ -227,6 +227,18 @@ KINDS: dict[str, Kind] = {
             "Take it out of the manifest, if no test needs it.",
         ),
         Kind(
+            "NX701",
+            _W,
+            "a query that looks at each of more than 100 documents",
+            "Declare an index that begins with one of its fields, in get_database_schema().",
+        ),
+        Kind(
+            "NX702",
+            _W,
+            "a transaction that was begun and never ended",
+            "Begin it with `async with`, which ends it.",
+        ),
+        Kind(
             "NX801",
             _W,
             "the plugin uses what the installed nexus-platform does not have",

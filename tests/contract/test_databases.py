@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from nexus_testing.errors import DataError, TransactionError
-from nexus_testing.nexus.database import DatabaseAdapter, MemoryDatabase
+from nexus_testing.nexus.adapter import DatabaseAdapter
+from nexus_testing.nexus.database import MemoryDatabase
 
 
 class DatabaseContract:

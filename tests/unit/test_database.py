@@ -14,8 +14,9 @@ from fastapi import Depends, FastAPI
 
 from nexus_testing.calls import collect_unawaited
 from nexus_testing.errors import ConfigurationError, DataError, TransactionError
+from nexus_testing.nexus.adapter import DatabaseAdapter
 from nexus_testing.nexus.context import Activity, activity
-from nexus_testing.nexus.database import DatabaseAdapter, MemoryDatabase, get_db
+from nexus_testing.nexus.database import MemoryDatabase, get_db
 from nexus_testing.records import Query
 
 if TYPE_CHECKING:

@@ -177,6 +177,7 @@ class EmbeddedBackend:
         if self._lifespan is not None:
             lifespan, self._lifespan = self._lifespan, None
             await attempt(lifespan.__aexit__(None, None, None))
+        self.db.report_unended()
         await attempt(self._kernel.cache_manager.close())
         await attempt(self.db.disconnect())
         self.fastapi_app.dependency_overrides.clear()

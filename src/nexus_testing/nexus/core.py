@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..records import EventPriority
-from .database import DatabaseAdapter, get_db
+from .adapter import DatabaseAdapter
+from .database import get_db
 from .event import Event
 from .events import EventBus
 from .manager import PluginManager, PluginStatus

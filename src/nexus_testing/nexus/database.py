@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import abc
 import asyncio
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI reads annotations
@@ -13,11 +13,14 @@ from ..calls import awaited
 from ..clock import RealClock
 from ..errors import ConfigurationError, DataError
 from ..fakes.documents import DocumentStore
+from ..findings import find
 from ..locations import caller
 from ..records import Journal, Query
+from .adapter import DatabaseAdapter
 from .context import who
 from .guarded import GuardedCollection
 from .keyspace import MISSING, Keyspace
+from .queries import Queries, QueryLimit
 from .transactions import TransactionContext
 from .values import loaded
 
@@ -31,90 +34,7 @@ if TYPE_CHECKING:
     from .kernel import Kernel
     from .permissions import Permissions
 
-__all__ = ("DatabaseAdapter", "MemoryDatabase", "Question", "get_db")
-
-
-class DatabaseAdapter(abc.ABC):
-    """What a plugin may ask of a database, whichever it is."""
-
-    @abc.abstractmethod
-    async def connect(self) -> None:
-        """Begin to answer."""
-
-    @abc.abstractmethod
-    async def disconnect(self) -> None:
-        """Stop answering."""
-
-    @abc.abstractmethod
-    async def get(self, key: str, default: Any = None) -> Any:
-        """Return the value under a key, or *default*.
-
-        Args:
-            key: The key.
-            default: What to return if there is nothing.
-        """
-
-    @abc.abstractmethod
-    async def set(self, key: str, value: Any) -> None:
-        """Write a value, whole.
-
-        Args:
-            key: The key.
-            value: The value.
-        """
-
-    @abc.abstractmethod
-    async def update(self, key: str, fields: Mapping[str, Any]) -> None:
-        """Write some fields of a document; the others stay.
-
-        Args:
-            key: The key.
-            fields: The fields.
-        """
-
-    @abc.abstractmethod
-    async def delete(self, key: str) -> None:
-        """Delete what is under a key; nothing happens if nothing is.
-
-        Args:
-            key: The key.
-        """
-
-    @abc.abstractmethod
-    async def exists(self, key: str) -> bool:
-        """Say whether anything is under a key.
-
-        Args:
-            key: The key.
-        """
-
-    @abc.abstractmethod
-    async def list_keys(self, pattern: str = "*") -> list[str]:
-        """Return the keys that fit a pattern.
-
-        Args:
-            pattern: `*` stands for any characters, `?` for one.
-        """
-
-    @abc.abstractmethod
-    async def clear(self) -> None:
-        """Delete everything."""
-
-    @abc.abstractmethod
-    async def health_check(self) -> bool:
-        """Say whether the database answers."""
-
-    @abc.abstractmethod
-    def collection(self, name: str) -> Any:
-        """Return a collection with the methods of Motor's.
-
-        Args:
-            name: The collection's name.
-        """
-
-    @abc.abstractmethod
-    def transaction(self) -> TransactionContext:
-        """Return a transaction, to be entered by `async with`."""
+__all__ = ("MemoryDatabase", "Question", "get_db")
 
 
 class Question:
@@ -186,7 +106,9 @@ class MemoryDatabase(DatabaseAdapter):
         self.kernel = kernel
         self.migrations: dict[str, list[str]] = {}
         """The names of the migrations that were applied, in that order, by plugin."""
-        self.keyspace = Keyspace(strict=strict, documents=DocumentStore(self.clock.time, self.check))
+        self._scans: set[tuple[str, tuple[str, ...]]] = set()
+        documents = DocumentStore(self.clock.time, self.check, self._note, self._report_scan)
+        self.keyspace = Keyspace(strict=strict, documents=documents)
 
     guard: Permissions | None = None
     """Who says what plugins may do, once there is one that may not do everything."""
@@ -357,6 +279,50 @@ class MemoryDatabase(DatabaseAdapter):
             )
         )
         return collection if self.guard is None else GuardedCollection(collection, self.guard)
+
+    def _note(self, operation: str, name: str, found: bool, duration: float) -> None:  # noqa: FBT001 - the store's call
+        journal = self.journal
+        at = self.clock.time()
+        journal.append(Query(journal.next_seq(), at, operation, name, found, who(), duration))
+
+    def _report_scan(self, name: str, fields: tuple[str, ...]) -> None:
+        if self.kernel is None or (name, fields) in self._scans:
+            return
+        where = caller()
+        if where is not None and Path(where.file).name.startswith(("test_", "conftest")):
+            # What a test asks for its own sake need not be quick.
+            return
+        self._scans.add((name, fields))
+        shown = " and ".join(map(repr, fields))
+        text = f"the collection {name!r} is searched by {shown}, and no index begins with that."
+        self.kernel.report(find("NX701", text, plugin=who(), where=where))
+
+    def report_unended(self) -> None:
+        """Report the transactions that nobody ended."""
+        if self.kernel is None:
+            return
+        for where in self.keyspace.documents.history.unended():
+            text = "a transaction was begun and never ended, so what it wrote is nowhere."
+            self.kernel.report(find("NX702", text, where=where))
+
+    # -- queries -------------------------------------------------------------------------------------------------
+
+    @property
+    def queries(self) -> Queries:
+        """What was asked so far, by whom and how long it took; its `counts` say how often each."""
+        return Queries.among(self.journal.of(Query))
+
+    def assert_max_queries(self, most: int) -> QueryLimit:
+        """Return a block, to be entered by `with`, in which the database may be asked so often at most.
+
+        Args:
+            most: How often.
+
+        Raises:
+            ConfigurationError: If that is no number of times.
+            QueryAssertionError: At the block's end, if it was asked more often; it lists what.
+        """
+        return QueryLimit(most, lambda: self.queries)
 
     def transaction(self) -> TransactionContext:
         """Return a transaction, to be entered by `async with`: its writes become visible together, or not at all."""

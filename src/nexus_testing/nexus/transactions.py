@@ -75,7 +75,7 @@ class _View:
         self.begun_at = caller()
         self.task = asyncio.current_task()
         if self.outer is None:
-            self.snapshot = keyspace.documents.history.snapshot()
+            self.snapshot = keyspace.documents.history.snapshot(self.begun_at)
 
     def end(self, how: str) -> None:
         """Remember how it ended, and where."""

@@ -56,6 +56,7 @@ class AppCheckpoint:
             for name, (plugin, instance, state) in self._plugins.items()
             if life.loaded.get(name) is not plugin or plugin.instance is not instance or plugin.state is not state
         ]
+        self._kernel.db.report_unended()
         self._report_late(by)
         self._report_own(by, moved)
         await self._checkpoint.go_back()

@@ -249,10 +249,16 @@ class Stages:
                 if isinstance(record, ServiceLookup):
                     lines[f"service {record.name!r}"] = None
                 elif isinstance(record, Query):
-                    lines[f"key {record.key!r} of the database"] = None
+                    lines[_asked(record)] = None
         for key in sorted(getattr(getattr(plugin.instance, "config", None), "missed", ())):
             lines[f"configuration key {key!r}"] = None
         return list(lines)
+
+
+def _asked(query: Query) -> str:
+    if query.operation == "find_one" or query.operation.startswith("find_one_and_"):
+        return f"a document of the collection {query.key!r}"
+    return f"key {query.key!r} of the database"
 
 
 def record_of(record: object, plugin: str) -> bool:

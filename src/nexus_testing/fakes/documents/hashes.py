@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from bson import ObjectId
 from mongomock.filtering import iter_key_candidates
 from sentinels import NOTHING
 
-__all__ = ("HashIndex", "equalities", "frozen")
+__all__ = ("HashIndex", "equalities", "frozen", "unindexed")
 
 _PLAIN = frozenset({str, int, float, bytes, type(None), datetime, ObjectId, bool})
 _MOST = 1000
@@ -54,6 +54,35 @@ def equalities(query: Any) -> dict[str, tuple[Any, ...]]:
             if isinstance(values, list | tuple) and all(type(one) in _PLAIN for one in values):
                 found[field] = tuple(values)
     return found
+
+
+def unindexed(query: Mapping[str, Any], leading: Collection[str]) -> tuple[str, ...]:
+    """Return the fields of a filter that no index helps with, or none if one helps with the whole.
+
+    A real database uses an index for ranges and patterns too, so it is enough that one begins with a field.
+
+    Args:
+        query: The filter.
+        leading: The first fields of the indexes.
+    """
+    fields: dict[str, None] = {}
+    for field, search in query.items():
+        if field == "$or" and isinstance(search, list | tuple):
+            parts = [unindexed(part, leading) for part in search if isinstance(part, Mapping)]
+            if all(not part for part in parts):
+                return ()
+            fields |= dict.fromkeys(one for part in parts for one in part)
+        elif field == "$and" and isinstance(search, list | tuple):
+            for part in search:
+                found = unindexed(part, leading) if isinstance(part, Mapping) and part else None
+                if found == ():
+                    return ()
+                fields |= dict.fromkeys(found or ())
+        elif field == "_id" or field in leading:
+            return ()
+        elif field[:1] != "$":
+            fields[field] = None
+    return tuple(fields)
 
 
 class HashIndex:

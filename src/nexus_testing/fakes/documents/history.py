@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from ...locations import Location
 
 __all__ = ("ABSENT", "History", "Snapshot", "Versions")
 
@@ -12,12 +15,18 @@ ABSENT: Any = object()
 
 
 class Snapshot:
-    """A moment that somebody reads. Close it, or everything that is overwritten is kept."""
+    """A moment that somebody reads. Close it, or everything that is overwritten is kept.
 
-    __slots__ = ("_history", "version")
+    Args:
+        history: Whose moment it is.
+        where: The line that began the transaction that reads it, if one does.
+    """
 
-    def __init__(self, history: History) -> None:
+    __slots__ = ("_history", "version", "where")
+
+    def __init__(self, history: History, where: Location | None = None) -> None:
         self._history = history
+        self.where = where
         self.version = history.version
         history.open.append(self)
 
@@ -55,9 +64,17 @@ class History:
         self._all.add(made)
         return made
 
-    def snapshot(self) -> Snapshot:
-        """Return this moment, to be closed."""
-        return Snapshot(self)
+    def snapshot(self, where: Location | None = None) -> Snapshot:
+        """Return this moment, to be closed.
+
+        Args:
+            where: The line that began the transaction that reads it, if one does.
+        """
+        return Snapshot(self, where)
+
+    def unended(self) -> list[Location]:
+        """Return the lines that began the transactions that were not ended."""
+        return [snapshot.where for snapshot in self.open if snapshot.where is not None]
 
     def all(self) -> list[Versions]:
         """Return what remembers writes, of each place."""

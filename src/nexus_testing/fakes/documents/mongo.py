@@ -25,12 +25,20 @@ class Server(mongomock_store.ServerStore):
 
     Args:
         now: Returns the seconds since the epoch.
+        history: Where writes are counted.
+        scanned: Takes collection and fields of a query for which there should be an index.
     """
 
-    def __init__(self, now: Callable[[], float], history: History) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float],
+        history: History,
+        scanned: Callable[[str, tuple[str, ...]], None] = lambda _name, _fields: None,
+    ) -> None:
         super().__init__()
         self.now = now
         self.history = history
+        self.scanned = scanned
         self.transaction: Transaction | None = None
 
     def __getitem__(self, name: str) -> _Shelves:
@@ -53,7 +61,7 @@ class _Shelves(mongomock_store.DatabaseStore):
         """Return where a collection's documents stand, whoever asks."""
         found: Shelf | None = self._collections.get(name)
         if found is None:
-            found = self._collections[name] = Shelf(name, self._server.history, self._server.now)
+            found = self._collections[name] = Shelf(name, self._server.history, self._server.now, self._server.scanned)
         return found
 
     def shelves(self) -> dict[str, Shelf]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 from mongomock_motor import (
@@ -55,12 +56,16 @@ class MotorClient(AsyncMongoMockClient):
     Args:
         client: The client that does the work.
         check: Raises if the database does not answer.
+        note: Takes what was asked: the operation, the collection, whether anything was found, and the seconds.
     """
 
-    def __init__(self, client: Client, check: Callable[[], None]) -> None:
+    def __init__(
+        self, client: Client, check: Callable[[], None], note: Callable[[str, str, bool, float], None]
+    ) -> None:
         super().__init__(mock_mongo_client=client)
         self._client = client
         self._check = check
+        self.note = note
         self._databases: dict[str, _Database] = {}
 
     def get_database(self, name: str = "nexus", **_: Any) -> _Database:
@@ -112,6 +117,27 @@ class MotorClient(AsyncMongoMockClient):
         await asyncio.sleep(0)
         return self.run(session, call, *args, **kwargs)
 
+    async def asked(
+        self, operation: str, name: str, session: Session | None, call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Do the same, and note it.
+
+        Args:
+            operation: The operation's name.
+            name: The collection's name.
+            session: The session, if one was given.
+            call: What to do.
+            args: With what.
+            kwargs: With what.
+        """
+        started = time.perf_counter()
+        found: Any = None
+        try:
+            found = await self.reached(session, call, *args, **kwargs)
+        finally:
+            self.note(operation, name, found is not None, time.perf_counter() - started)
+        return found
+
 
 class _Database(AsyncMongoMockDatabase):
     def __init__(self, client: MotorClient, database: Any) -> None:
@@ -133,15 +159,16 @@ class _Collection(AsyncMongoMockCollection):
     def __init__(self, database: _Database, collection: Any) -> None:
         super().__init__(database, collection)
         self._sync = collection
-        self._reached = database.client.reached
+        self._asked = database.client.asked
 
     def find(self, *args: Any, session: Session | None = None, **kwargs: Any) -> _Cursor:
         """Return a cursor."""
-        return _Cursor(self._sync.find(*args, **kwargs), self.database.client, session)
+        return _Cursor(self._sync.find(*args, **kwargs), self.database.client, session, self._sync.name)
 
     def aggregate(self, pipeline: Any, session: Session | None = None, **kwargs: Any) -> _Pipeline:
         """Return a cursor over what a pipeline makes."""
-        return _Pipeline(lambda: self._sync.aggregate(pipeline, **kwargs), self.database.client, session)
+        client = self.database.client
+        return _Pipeline(lambda: self._sync.aggregate(pipeline, **kwargs), client, session, self._sync.name)
 
     def with_options(self, **options: Any) -> _Collection:
         """Return the collection with other options."""
@@ -150,7 +177,8 @@ class _Collection(AsyncMongoMockCollection):
 
 def _awaited(name: str) -> Any:
     async def operation(self: _Collection, *args: Any, session: Session | None = None, **kwargs: Any) -> Any:
-        return await self._reached(session, getattr(self._sync, name), *args, **kwargs)
+        sync = self._sync
+        return await self._asked(name, sync.name, session, getattr(sync, name), *args, **kwargs)
 
     operation.__name__ = name
     operation.__qualname__ = f"Collection.{name}"
@@ -162,8 +190,9 @@ for _name in OPERATIONS:
 
 
 class _Cursor(AsyncCursor):
-    def __init__(self, cursor: Any, client: MotorClient, session: Session | None) -> None:
+    def __init__(self, cursor: Any, client: MotorClient, session: Session | None, name: str) -> None:
         super().__init__(cursor)
+        self._name = name
         self._sync = cursor
         self._client = client
         self._session = session
@@ -171,32 +200,37 @@ class _Cursor(AsyncCursor):
 
     async def next(self) -> Any:
         """Return the next document."""
-        if not self._begun:
+        if self._begun:
+            found = self._client.run(self._session, _next, self._sync)
+        else:
             self._begun = True
-            await asyncio.sleep(0)
-        try:
-            return self._client.run(self._session, next, self._sync)
-        except StopIteration:
-            raise StopAsyncIteration from None
+            found = await self._client.asked("find", self._name, self._session, _next, self._sync)
+        if found is None:
+            raise StopAsyncIteration
+        return found
 
     __anext__ = next
 
     def clone(self) -> _Cursor:
         """Return the same cursor, at its start."""
-        return _Cursor(self._sync.clone(), self._client, self._session)
+        return _Cursor(self._sync.clone(), self._client, self._session, self._name)
 
     async def to_list(self, length: int | None = None) -> list[Any]:
         """Return the documents that are left, at most *length* of them."""
-        found: list[Any] = await self._client.reached(self._session, _some, self._sync, length)
-        self._begun = True
+        if self._begun:
+            found = await self._client.reached(self._session, _some, self._sync, length)
+        else:
+            self._begun = True
+            found = await self._client.asked("find", self._name, self._session, _some, self._sync, length)
         return found
 
 
 class _Pipeline(AsyncLatentCommandCursor):
     """Runs its pipeline when the first result is asked for."""
 
-    def __init__(self, make: Callable[[], Any], client: MotorClient, session: Session | None) -> None:
+    def __init__(self, make: Callable[[], Any], client: MotorClient, session: Session | None, name: str) -> None:
         super().__init__(None)
+        self._name = name
         self._make = make
         self._sync: Any = None
         self._client = client
@@ -204,7 +238,7 @@ class _Pipeline(AsyncLatentCommandCursor):
 
     async def _made(self) -> Any:
         if self._sync is None:
-            self._sync = iter(await self._client.reached(self._session, self._make))
+            self._sync = iter(await self._client.asked("aggregate", self._name, self._session, self._make))
         return self._sync
 
     async def next(self) -> Any:
@@ -228,6 +262,10 @@ class _Pipeline(AsyncLatentCommandCursor):
     async def to_list(self, length: int | None = None) -> list[Any]:
         """Return the results that are left, at most *length* of them."""
         return _some(await self._made(), length)
+
+
+def _next(cursor: Any) -> Any:
+    return next(cursor, None)
 
 
 def _some(cursor: Any, length: int | None) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import InvalidOperation, PyMongoError
 
+from ...locations import caller
 from .history import ABSENT
 from .view import View, write_conflict
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from ...locations import Location
     from .mongo import Server
     from .shelf import Shelf
 
@@ -28,11 +30,12 @@ class Transaction:
 
     Args:
         server: Whose documents they are.
+        where: The line that begins it.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, where: Location | None = None) -> None:
         self._server = server
-        self._snapshot = server.history.snapshot()
+        self._snapshot = server.history.snapshot(where)
         self._views: dict[int, View] = {}
 
     def view(self, shelf: Shelf) -> View:
@@ -138,7 +141,7 @@ class Session:
         """
         if self.bound(self._server) is not None:
             raise InvalidOperation("Transaction already in progress")
-        self._transaction = Transaction(self._server)
+        self._transaction = Transaction(self._server, caller())
         return _Block(self)
 
     def _taken(self) -> Transaction:

@@ -12,7 +12,7 @@ from mongomock.helpers import hashdict
 from mongomock.store import CollectionStore
 from sentinels import NOTHING
 
-from .hashes import HashIndex, equalities
+from .hashes import HashIndex, equalities, unindexed
 from .history import ABSENT
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ def shelf_key(document_id: Any) -> Any:
     return hashdict(document_id) if isinstance(document_id, dict) else document_id
 
 
+MANY = 100
+"""Documents beyond which a query should have an index."""
+
+
 class Shelf(CollectionStore):
     """The documents of a collection, with a hash index for each index that was made.
 
@@ -41,10 +45,14 @@ class Shelf(CollectionStore):
         name: The collection's name.
         history: Where writes are counted.
         now: Returns the seconds since the epoch.
+        scanned: Takes the name and the fields of a query that had to look at more than a hundred documents.
     """
 
-    def __init__(self, name: str, history: History, now: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, history: History, now: Callable[[], float], scanned: Callable[[str, tuple[str, ...]], None]
+    ) -> None:
         super().__init__(name)
+        self._scanned = scanned
         self._documents: dict[Any, dict[str, Any]] = {}
         self.versions = history.versions()
         self._now = now
@@ -265,6 +273,10 @@ class Shelf(CollectionStore):
         self._remove_expired_documents()
         keys = self.candidate_keys(query)
         if keys is None:
+            if len(self._documents) > MANY and query:
+                fields = unindexed(query, {index["key"][0][0] for index in self.indexes.values()})
+                if fields:
+                    self._scanned(self.name, fields)
             return list(self._documents.values())
         return [self._documents[key] for key in self.sorted(keys)]
 

@@ -57,12 +57,22 @@ class DocumentStore:
     Args:
         now: Returns the seconds since the epoch, by which documents expire.
         check: Raises if collections must not answer.
+        note: Takes what a collection was asked: operation, collection, whether anything was found, seconds.
+        scanned: Takes collection and fields of a query for which there should be an index.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        check: Callable[[], None] = lambda: None,
+        note: Callable[[str, str, bool, float], None] = lambda *_: None,
+        scanned: Callable[[str, tuple[str, ...]], None] = lambda *_: None,
+    ) -> None:
         self.history = History()
         self._now = now
         self._check = check
+        self._note = note
+        self._scanned = scanned
         self._motor: Any = None
         self._database: Any = None
         self._shelves: Any = None
@@ -88,9 +98,9 @@ class DocumentStore:
         from .motor import MotorClient
         from .view import View
 
-        server = self._server = Server(self._now, self.history)
+        server = self._server = Server(self._now, self.history, self._scanned)
         client = Client(server)
-        self._motor = MotorClient(client, self._check)
+        self._motor = MotorClient(client, self._check, self._note)
         self._database = client[_DATABASE]
         self._shelves = server[_DATABASE]
         self._view = View
