@@ -108,6 +108,7 @@ class NetworkGuard:
         self._holders = 0
         self._resolved: set[tuple[str, int | None]] = set()
         self._undo: list[tuple[Any, str, Any]] = []
+        self._guarded: dict[str, tuple[Any, Any]] = {}
         self._lock = threading.Lock()
 
     # -- when it is on -------------------------------------------------------------------------------------------
@@ -153,16 +154,22 @@ class NetworkGuard:
             )
 
     def _install(self) -> None:
-        for name, position in _METHODS.items():
-            self._put(socket.socket, name, self._method(getattr(socket.socket, name), position))
+        for name in _METHODS:
+            self._put(socket.socket, name, self._method)
         for name in _LOOKUPS:
-            self._put(socket, name, self._lookup(getattr(socket, name)))
+            self._put(socket, name, self._lookup)
         # Its own look-up would go through an executor's thread, where nobody knows any more who asked.
-        self._put(asyncio.BaseEventLoop, "getaddrinfo", self._loop_lookup(asyncio.BaseEventLoop.getaddrinfo))
+        self._put(asyncio.BaseEventLoop, "getaddrinfo", self._loop_lookup)
 
-    def _put(self, owner: Any, name: str, function: Any) -> None:
+    def _put(self, owner: Any, name: str, guard: Callable[[Any], Any]) -> None:
         self._undo.append((owner, name, vars(owner).get(name)))
-        setattr(owner, name, function)
+        original = getattr(owner, name)
+        key = f"{owner.__name__}.{name}"
+        # Each test has it on and off again, and the functions are the same every time.
+        known = self._guarded.get(key)
+        if known is None or known[0] is not original:
+            known = self._guarded[key] = (original, guard(original))
+        setattr(owner, name, known[1])
 
     def _remove(self) -> None:
         while self._undo:
@@ -175,7 +182,9 @@ class NetworkGuard:
 
     # -- what it looks at ----------------------------------------------------------------------------------------
 
-    def _method(self, original: Any, position: int) -> Any:
+    def _method(self, original: Any) -> Any:
+        position = _METHODS[original.__name__]
+
         @functools.wraps(original)
         def guarded(sock: socket.socket, *args: Any) -> Any:
             __tracebackhide__ = True

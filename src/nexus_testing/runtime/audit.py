@@ -106,11 +106,12 @@ class Judge:
     async def _generators(self, loop: asyncio.AbstractEventLoop) -> list[Leak]:
         leaks = []
         candidates = [one for one in tracker.generators(loop) if self.owner(one.ag_code.co_filename) is not None]
-        if candidates:
-            # One that nobody has any more but a circle of others is as good as closed.
-            del candidates
-            _collect()
-            await asyncio.sleep(0)
+        if not candidates:
+            return []
+        # One that nobody has any more but a circle of others is as good as closed.
+        del candidates
+        _collect()
+        await asyncio.sleep(0)
         for one in tracker.generators(loop):
             plugin = self.owner(one.ag_code.co_filename)
             if plugin is not None and one.ag_frame is not None:

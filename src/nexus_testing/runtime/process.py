@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 __all__ = ("ProcessState", "files_in", "files_left", "leaks_of_process")
 
 
+_PYTESTS = ("PYTEST_CURRENT_TEST", b"PYTEST_CURRENT_TEST")
+"""What pytest itself changes all the time."""
+
+
 class ProcessState(NamedTuple):
     """What everything in a process shares, as it is at one moment."""
 
@@ -28,9 +32,12 @@ class ProcessState(NamedTuple):
     def now(cls) -> ProcessState:
         """Return what it is now."""
         # Not the mapping itself, which decodes each name and value.
-        environment = getattr(os.environ, "_data", None)
+        data = getattr(os.environ, "_data", None)
+        environment = dict(os.environ if data is None else data)
+        for name in _PYTESTS:
+            environment.pop(name, None)
         return cls(
-            dict(os.environ if environment is None else environment),
+            environment,
             tuple(sys.path),
             _directory(),
             tuple(logging.getLogger().handlers),
@@ -52,6 +59,8 @@ def leaks_of_process(states: tuple[ProcessState, ...], folders: Mapping[str, Pat
         folders: The folders of the plugins that were loaded, by name.
     """
     now = ProcessState.now()
+    if now in states[-2:]:
+        return []
     leaks = []
     plugin = next(iter(folders)) if len(folders) == 1 else None
 
@@ -62,9 +71,8 @@ def leaks_of_process(states: tuple[ProcessState, ...], folders: Mapping[str, Pat
     for key in sorted({key for state in states for key in _changed(state.environment, now.environment)}, key=repr):
         if all(state.environment.get(key) != now.environment.get(key) for state in states):
             name = os.fsdecode(key)
-            if name != "PYTEST_CURRENT_TEST":
-                leak("environment", f"environment variable {name!r}", f'"{name}"', f"'{name}'", "os.environ")
-                _restore(key, states[-1].environment.get(key))
+            leak("environment", f"environment variable {name!r}", f'"{name}"', f"'{name}'", "os.environ")
+            _restore(key, states[-1].environment.get(key))
     for entry in now.path:
         if all(entry not in state.path for state in states):
             leak("path", f"entry {entry!r} of sys.path", "sys.path")

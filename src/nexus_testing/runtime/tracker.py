@@ -133,7 +133,7 @@ class Tracker:
             made: The task.
         """
         found = _author(sys._getframe(2))
-        if found is not None:
+        if found is not None and (found[0] is not None or activity.get() is not None):
             self.tasks.append(_made(made, *found))
             if len(self.tasks) > self._limit:
                 self.tasks[:] = [one for one in self.tasks if not one.thing.done() or failed(one.thing)]
