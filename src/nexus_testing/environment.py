@@ -1,15 +1,17 @@
-"""Environment variables: those that a test gives, and those of the machine, which plugins do not see."""
+"""What everything in a process shares: environment variables, those that a test gives and the machine's, and the like."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("Environment", "hidden_from", "prefix_of")
+__all__ = ("Environment", "ProcessState", "hidden_from", "prefix_of")
 
 
 def prefix_of(plugin: str) -> str:
@@ -69,3 +71,38 @@ class Environment:
             else:
                 os.environ[name] = value
         self._before.clear()
+
+
+_PYTESTS = ("PYTEST_CURRENT_TEST", b"PYTEST_CURRENT_TEST")
+"""What pytest itself changes all the time."""
+
+
+class ProcessState(NamedTuple):
+    """What everything in a process shares, as it is at one moment."""
+
+    environment: dict[Any, Any]
+    path: tuple[str, ...]
+    directory: str
+    handlers: tuple[logging.Handler, ...]
+
+    @classmethod
+    def now(cls) -> ProcessState:
+        """Return what it is now."""
+        # Not the mapping itself, which decodes each name and value.
+        data = getattr(os.environ, "_data", None)
+        environment = dict(os.environ if data is None else data)
+        for name in _PYTESTS:
+            environment.pop(name, None)
+        return cls(
+            environment,
+            tuple(sys.path),
+            _directory(),
+            tuple(logging.getLogger().handlers),
+        )
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - one is asked for before and after each test
+    except FileNotFoundError:
+        return ""

@@ -30,6 +30,8 @@ The tree::
     │   └── ServiceAssertionError     an assertion on the calls of a service that does not hold (also an AssertionError)
     ├── ScheduleError                 a schedule that cannot be
     ├── TemplateError                 a template of a plugin's that is not there or cannot be rendered
+    ├── ClockError                    a time that a clock cannot show or a place where it cannot run (also a ValueError)
+    ├── Stalled                       a test that waits for what time does not bring
     ├── NamespaceError                something else already owns the name `nexus`
     ├── BackendError                  a framework that cannot run plugins here
     │   └── NotOnBackend              something that it does not have (also an AttributeError)
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = (
     "AuthError",
     "BackendError",
+    "ClockError",
     "ConfigurationError",
     "ConsistencyError",
     "DataError",
@@ -95,6 +98,7 @@ __all__ = (
     "ScheduleError",
     "ServiceAssertionError",
     "ServiceError",
+    "Stalled",
     "TemplateError",
     "Told",
     "TransactionError",
@@ -351,6 +355,14 @@ class ScheduleError(NexusTestingError):
 
 class TemplateError(NexusTestingError):
     """A template of a plugin's that is not there, or that cannot be rendered."""
+
+
+class ClockError(NexusTestingError, ValueError):
+    """A time that a clock cannot show, a span that is none, or a place where no virtual clock can run."""
+
+
+class Stalled(NexusTestingError):
+    """A test that waits for what time does not bring, or an event loop that never comes to rest."""
 
 
 class NamespaceError(NexusTestingError):

@@ -40,13 +40,13 @@ def begin(item: pytest.Item) -> None:
         item.config.stash[REPORT].allow({f"the network ({text})": reason for text in mark.args})
     if item.config.stash[settings.KEY].audit == "off":
         return
-    module = sys.modules.get("nexus_testing.runtime.process")
-    if module is not None:
-        # Fixtures of a wider scope put back, at their end, what was there before an earlier test.
-        states = item.config.stash.setdefault(_STATES, [])
-        now = module.ProcessState.now()
-        if not states or states[-1] != now:
-            states.append(now)
+    from nexus_testing.environment import ProcessState
+
+    # Fixtures of a wider scope put back, at their end, what was there before an earlier test.
+    states = item.config.stash.setdefault(_STATES, [])
+    now = ProcessState.now()
+    if not states or states[-1] != now:
+        states.append(now)
     here = item.config.stash[places.KEY]
     files = item.config.stash.setdefault(_FILES, _Files())
     # With several processes, each would see what the tests of the others write and remove.

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, places, settings, shared
+from . import apps, clocks, places, settings, shared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from nexus_testing.app import App
     from nexus_testing.client import Client
+    from nexus_testing.clock import VirtualClock
     from nexus_testing.fakes.http import OutboundHttp
     from nexus_testing.nexus.cache import CacheManager
     from nexus_testing.nexus.database import MemoryDatabase
@@ -28,6 +29,7 @@ __all__ = (
     "nexus_app_module",
     "nexus_app_session",
     "nexus_cache",
+    "nexus_clock",
     "nexus_config",
     "nexus_db",
     "nexus_http",
@@ -113,6 +115,14 @@ def options_of(request: Any) -> dict[str, Any]:
         values[name] = request.getfixturevalue(name) if len(found) > 1 else _default(request.config, name)
     request.node.stash[_VALUES] = values
     return values
+
+
+@pytest.fixture
+async def nexus_clock(request: pytest.FixtureRequest) -> AsyncIterator[VirtualClock]:
+    """Virtual time for everything in the test, from before its app starts; configured by the mark `nexus_clock`."""
+    __tracebackhide__ = True
+    with clocks.made_for(request) as clock:
+        yield clock
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, audit, coroutines, fixtures, places, settings, shared, tracebacks
+from . import apps, audit, clocks, coroutines, fixtures, places, settings, shared, tracebacks
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
 from .fixtures import nexus_between_tests, respx_mock  # noqa: F401 - as above; they are no names that users use
 from .report import KEY as REPORT
@@ -61,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "nexus_allow(*ids, reason): findings that are none in this test, and why.")
     config.addinivalue_line("markers", "nexus_allow_leaks(*kinds, reason): what this test may leave alive, and why.")
     config.addinivalue_line("markers", "nexus_allow_network(*hosts, reason): what this test may reach, and why.")
+    config.addinivalue_line("markers", clocks.MARK)
     if config.pluginmanager.is_blocked("respx"):
         config.addinivalue_line("markers", "respx(…): configure the fixture respx_mock, as respx does.")
 
@@ -127,7 +128,7 @@ def pytest_pycollect_makeitem(
         return names
 
     def in_play() -> bool:
-        if collector.config.stash[places.KEY].near(collector.path):
+        if collector.config.stash[places.KEY].near(collector.path) or clocks.is_marked(collector, obj):
             return True
         return bool(fixtures.OURS.intersection(used())) or _is_case(cls)
 
@@ -143,20 +144,14 @@ def pytest_pycollect_makeitem(
     return made
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Put the clock before everything that may ask what time it is."""
+    clocks.put_first(item)
+
+
 def _is_case(cls: object) -> bool:
     module = sys.modules.get("nexus_testing.case")
     return module is not None and isinstance(cls, type) and issubclass(cls, module.Case)
-
-
-def pytest_exception_interact(node: Any, call: pytest.CallInfo[Any], report: Any) -> None:
-    """Explain a test file that cannot import a plugin, since the installed framework lacks what that imports."""
-    if not isinstance(report, pytest.CollectReport) or node.config.stash[settings.KEY].backend != "platform":
-        return
-    from nexus_testing.backends.platform import explain_import
-
-    finding = explain_import(call.excinfo.value) if call.excinfo is not None else None
-    if finding is not None:
-        node.config.stash[REPORT].count(finding)
 
 
 # -- running -------------------------------------------------------------------------------------------------------

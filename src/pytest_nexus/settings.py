@@ -15,12 +15,14 @@ __all__ = ("KEY", "Settings", "add_options", "read")
 BACKENDS = ("auto", "embedded", "platform")
 AUDITS = ("error", "warn", "off")
 CLIENTS = ("httpx", "httpx2")
+WALL_CLOCKS = ("time-machine", "freezegun")
 
 _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("nexus_plugins", "args", (), "names or paths of the plugins under test"),
     ("nexus_backend", "string", "", f"which framework runs the plugins: {', '.join(BACKENDS)}"),
     ("nexus_audit", "string", "error", f"what becomes of things that plugins leave alive: {', '.join(AUDITS)}"),
     ("nexus_client", "string", "httpx", f"which library test_client is made of: {', '.join(CLIENTS)}"),
+    ("nexus_wall_clock", "string", "time-machine", f"what moves the wall clock: {', '.join(WALL_CLOCKS)}"),
     ("nexus_drain_timeout", "string", "5", "seconds that events may take to come to rest; 0 for no limit"),
     ("nexus_hook_timeout", "string", "30", "seconds that a hook of a plugin may take; 0 for no limit"),
     ("nexus_version", "string", "", "the version that the in-memory framework says it has"),
@@ -38,6 +40,7 @@ class Settings(NamedTuple):
     backend: str
     audit: str
     client: str
+    wall_clock: str
     drain_timeout: float | None
     hook_timeout: float | None
     version: str
@@ -128,6 +131,7 @@ def read(config: pytest.Config) -> Settings:
         backend=_resolved(_one_of("nexus_backend", backend, BACKENDS)),
         audit=_one_of("nexus_audit", config.getini("nexus_audit"), AUDITS),
         client=_one_of("nexus_client", config.getini("nexus_client"), CLIENTS),
+        wall_clock=_one_of("nexus_wall_clock", config.getini("nexus_wall_clock"), WALL_CLOCKS),
         drain_timeout=_seconds("nexus_drain_timeout", config.getini("nexus_drain_timeout")),
         hook_timeout=_seconds("nexus_hook_timeout", config.getini("nexus_hook_timeout")),
         version=config.getini("nexus_version"),

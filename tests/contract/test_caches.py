@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from nexus_testing.clock import RealClock
 from nexus_testing.errors import DataError
 from nexus_testing.nexus.cache import CacheManager, CacheTTL, cache
 
 
-class SetClock:
+class SetClock(RealClock):
     """A clock that a test sets."""
 
     def __init__(self) -> None:

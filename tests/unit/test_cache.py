@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nexus_testing.clock import RealClock
 from nexus_testing.errors import DataError
 from nexus_testing.nexus.cache import CacheManager, CacheTTL, cache
 from nexus_testing.nexus.context import Activity, activity
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class FakeClock:
+class FakeClock(RealClock):
     """A clock that a test sets."""
 
     def __init__(self) -> None:

@@ -243,7 +243,6 @@ PLUGIN = """
 
     SEEN = []
     LIMIT = 10
-    TABLE = dict.fromkeys(range(100_000))
 
 
     class Store:
@@ -273,8 +272,6 @@ PLUGIN = """
                 self.late = 1
             if what == "module":
                 SEEN.append(1)
-            if what == "many":
-                TABLE[-1] = 1
             if what == "constant":
                 LIMIT = 11
             if what == "database":
@@ -305,7 +302,6 @@ def _keeper(tmp_path: Path) -> Iterator[Path]:
         ("new", "self.late"),
         ("module", "keeper.plugin.SEEN"),
         ("constant", "keeper.plugin.LIMIT"),
-        ("many", "keeper.plugin.TABLE"),
     ],
 )
 async def test_state_that_a_plugin_keeps_is_found(keeper: Path, what: str, place: str) -> None:

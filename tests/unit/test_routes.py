@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from nexus_testing import create_test_app
 from nexus_testing.app import App
+from nexus_testing.clock import RealClock
 from nexus_testing.errors import LifecycleError, ManifestError, PluginLoadError, WebSocketRejected
 from nexus_testing.manifest import Manifest
 from nexus_testing.nexus.auth import require_permission
@@ -448,7 +449,7 @@ async def test_get_middleware_that_raises_is_an_error_of_the_load() -> None:
 # -- rate limit ----------------------------------------------------------------------------------------------------
 
 
-class HandClock:
+class HandClock(RealClock):
     """A clock that the test sets."""
 
     def __init__(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from contextlib import AbstractContextManager
+    from datetime import datetime, tzinfo
 
 __all__ = ("Clock",)
 
@@ -13,8 +14,13 @@ __all__ = ("Clock",)
 class Clock(Protocol):
     """A source of time. Every part of an app reads the same one."""
 
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of its wall clock."""
+        ...
+
     def now(self) -> datetime:
-        """Return the wall clock's time, aware, in UTC."""
+        """Return the wall clock's time, aware, in the clock's zone."""
         ...
 
     def time(self) -> float:
@@ -30,5 +36,12 @@ class Clock(Protocol):
 
         Args:
             seconds: How long.
+        """
+        ...
+
+    def external(self) -> AbstractContextManager[None]:
+        """Say that something outside of the event loop is at work, for the length of a ``with`` block.
+
+        Whoever calls a real backend holds it meanwhile, so that virtual time stands still until the answer is there.
         """
         ...

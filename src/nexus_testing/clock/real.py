@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from datetime import tzinfo
 
 __all__ = ("RealClock",)
 
 
 class RealClock:
     """The machine's own clock."""
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of its wall clock: UTC, whatever the machine's is."""
+        return UTC
 
     def now(self) -> datetime:
         """Return the wall clock's time, aware, in UTC."""
@@ -31,3 +42,7 @@ class RealClock:
             seconds: How long.
         """
         await asyncio.sleep(seconds)
+
+    def external(self) -> AbstractContextManager[None]:
+        """Do nothing: real time waits for nobody."""
+        return nullcontext()

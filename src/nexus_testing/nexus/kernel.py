@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..clock import RealClock
+from ..clock import VirtualClock, current
 from ..findings import allowed
 from ..records import FindingMade, Journal
 from .cache import CacheManager
+from .context import activity
 from .database import MemoryDatabase
 from .events import EventBus
 from .permissions import Permissions
@@ -18,6 +19,7 @@ from .users import Authentication
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
+    from contextvars import Context
 
     from ..clock import Clock
     from ..findings import Finding, Refuted
@@ -47,12 +49,14 @@ class Kernel:
 
     Args:
         config: The app's configuration.
-        clock: What time it is in this app.
+        clock: What time it is in this app; the virtual clock that is on, else real time, by default.
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None, clock: Clock | None = None) -> None:
         self.config: dict[str, Any] = dict(config or {})
-        self.clock: Clock = clock or RealClock()
+        self.clock: Clock = clock or current()
+        if isinstance(self.clock, VirtualClock):
+            self.clock.plugin_of = _plugin_of
         self.journal = Journal()
         self.event_bus = EventBus(self.journal, self.clock, self)
         self.service_registry = ServiceRegistry(self.journal, self.clock, self)
@@ -108,3 +112,8 @@ class Kernel:
         self.journal.append(FindingMade(self.journal.next_seq(), self.clock.time(), finding))
         if self.on_finding is not None:
             self.on_finding(finding)
+
+
+def _plugin_of(context: Context) -> str | None:
+    doing = context.get(activity)
+    return doing.plugin if doing is not None else None

@@ -7,9 +7,9 @@ import gc
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ..environment import ProcessState
 from ..locations import Location, is_library
 from .leaks import Leak, is_code_of
-from .process import ProcessState
 from .tracker import Made, failed, tracker
 
 if TYPE_CHECKING:

@@ -6,49 +6,15 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ..environment import ProcessState
 from .leaks import Leak, said_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("ProcessState", "files_in", "files_left", "leaks_of_process")
-
-
-_PYTESTS = ("PYTEST_CURRENT_TEST", b"PYTEST_CURRENT_TEST")
-"""What pytest itself changes all the time."""
-
-
-class ProcessState(NamedTuple):
-    """What everything in a process shares, as it is at one moment."""
-
-    environment: dict[Any, Any]
-    path: tuple[str, ...]
-    directory: str
-    handlers: tuple[logging.Handler, ...]
-
-    @classmethod
-    def now(cls) -> ProcessState:
-        """Return what it is now."""
-        # Not the mapping itself, which decodes each name and value.
-        data = getattr(os.environ, "_data", None)
-        environment = dict(os.environ if data is None else data)
-        for name in _PYTESTS:
-            environment.pop(name, None)
-        return cls(
-            environment,
-            tuple(sys.path),
-            _directory(),
-            tuple(logging.getLogger().handlers),
-        )
-
-
-def _directory() -> str:
-    try:
-        return os.getcwd()  # noqa: PTH109 - one is asked for before and after each test
-    except FileNotFoundError:
-        return ""
+__all__ = ("files_in", "files_left", "leaks_of_process")
 
 
 def leaks_of_process(states: tuple[ProcessState, ...], folders: Mapping[str, Path | None]) -> list[Leak]:

@@ -211,11 +211,16 @@ class _Watched:
         self._before = loop.get_task_factory()
         self._factory = _noting_tasks(tracker, self._before)
         loop.set_task_factory(self._factory)
-        self._undo = _replaced(loop, "call_at", _noting_timers(tracker, loop.call_at))
+        # A virtual clock has a call_later of its own, asyncio's goes through call_at.
+        undo = [
+            _replaced(loop, name, _noting_timers(tracker, getattr(loop, name))) for name in ("call_later", "call_at")
+        ]
+        self._undo = undo
 
     def undo(self) -> None:
         """Leave the loop as it was."""
-        self._undo()
+        for undo in self._undo:
+            undo()
         if self._loop.get_task_factory() is self._factory:
             self._loop.set_task_factory(self._before)
 
@@ -230,17 +235,15 @@ def _noting_tasks(tracker: Tracker, before: Any) -> Any:
 
 
 def _noting_timers(tracker: Tracker, original: Any) -> Any:
-    def call_at(when: float, callback: Any, *args: Any, **options: Any) -> Any:
+    def call(when: float, callback: Any, *args: Any, **options: Any) -> Any:
         handle = original(when, callback, *args, **options)
-        frame: FrameType | None = sys._getframe(1)
-        if frame is not None and frame.f_code.co_name == "call_later":
-            frame = frame.f_back
+        frame = sys._getframe(1)
         # What a library waits for by itself belongs to a task or a connection, which is noted as such.
-        if frame is not None and not is_library(frame.f_code.co_filename):
+        if not is_library(frame.f_code.co_filename):
             tracker.timers.append(_made(handle, frame.f_code, frame.f_lineno))
         return handle
 
-    return call_at
+    return call
 
 
 def _replaced(owner: Any, name: str, function: Any) -> Callable[[], None]:

@@ -1,1 +1,0 @@
-"""A plugin that greets people in their own language."""
