@@ -367,3 +367,16 @@ async def test_an_index_is_used(items: Any, monkeypatch: pytest.MonkeyPatch) -> 
     for query in ({"a": 7}, {"b": 1, "c": 7}, {"_id": 7}, {"$and": [{"a": {"$in": [7]}}]}, {"a": {"$eq": 7}}):
         assert [7] == [one["_id"] async for one in items.find(query)]
     assert [7] * 5 == looked
+
+
+async def test_mongomock_motor_goes_on_working() -> None:
+    """Tests that use mongomock-motor by themselves get a server of their own, and our collections are none of its."""
+    from mongomock_motor import AsyncMongoMockClient
+
+    ours = DocumentStore().collection("items")
+    theirs = AsyncMongoMockClient()["nexus"]["items"]
+    await ours.insert_one({"_id": 1})
+    await theirs.insert_one({"_id": 2})
+
+    assert [{"_id": 1}] == await ours.find().to_list()
+    assert [{"_id": 2}] == await theirs.find().to_list(None)

@@ -128,6 +128,6 @@ def _server_class() -> type[Server]:
         raise DataError(
             f"The cache does not know fakeredis {fakeredis.__version__}, which plays Redis for it.",
             why=f"{type(error).__name__}: {error}",
-            fix="pip install 'fakeredis==2.40.*', and tell us of the newer one.",
+            fix="pip install 'fakeredis>=2.40,<2.42', and tell us of a newer one.",
         ) from error
     return Server
