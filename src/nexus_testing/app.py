@@ -195,24 +195,29 @@ class App(Moves):
         try:
             yield self
         finally:
-            await go_back()
+            await go_back(last=True)
 
     async def checkpoint(self) -> Callable[..., Awaitable[None]]:
         """Start the app if need be, and return what makes it again what it is now. The pytest plugin calls it.
 
         Returns:
-            It may be called again and again; its argument says who did what it takes back, for the messages.
+            It may be called again and again; its argument says who did what it takes back, for the messages. With
+            `last=True` it is the last time, and nothing is remembered any more.
         """
         await self.startup()
         await self._backend.settle()
         made = self._backend.checkpoint()
         clients = list(self._clients)
 
-        async def go_back(by: str = "") -> None:
+        async def go_back(by: str = "", *, last: bool = False) -> None:
             for client in self._clients[len(clients) :]:
                 client.shut()
             self._clients[:] = clients
-            await self._backend.owner.run(functools.partial(made.go_back, by))
+            try:
+                await self._backend.owner.run(functools.partial(made.go_back, by))
+            finally:
+                if last:
+                    made.close()
 
         return go_back
 

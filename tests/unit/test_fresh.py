@@ -97,6 +97,7 @@ async def _spoil(app: App) -> None:
     app.service_registry.register("mine", {})
     app.fastapi_app.dependency_overrides[print] = print
     app.backend.host._kernel.task_manager.unregister_task("tidy")  # type: ignore[attr-defined]
+    await items.rename("things")
 
 
 async def test_everything_is_taken_back(app: App) -> None:
@@ -133,6 +134,42 @@ async def test_events_come_to_rest_first(app: App) -> None:
         await app.event_bus.publish("order.created", {"id": "1"})
     await app.event_bus.drain()
     assert [] == await app.db.list_keys("orders.*")
+
+
+async def test_nothing_of_the_past_is_kept(app: App) -> None:
+    """Blocks that are over cost nothing any more: nothing of what they overwrote is remembered."""
+    history = app.db.keyspace.documents.history
+    for _ in range(3):
+        async with app.fresh():
+            await _spoil(app)
+    assert [] == history.open
+    await app.db.update("items.1", {"name": "after"})
+    assert [] == [versions for versions in history.all() if versions.entries]
+
+
+async def test_a_checkpoint_forgets_what_was_put_back(app: App) -> None:
+    """A checkpoint that is gone back to again and again does not remember the rounds before."""
+    go_back = await app.checkpoint()
+    history = app.db.keyspace.documents.history
+    for number in range(3):
+        await app.db.update("items.1", {"name": f"round {number}"})
+        await app.db.set("plain", number)
+        assert 2 == sum(len(entries) for versions in history.all() for entries in versions.entries.values())
+        await go_back()
+    assert 1 == len(history.open)
+    await go_back(last=True)
+    assert [] == history.open
+
+
+async def test_who_logged_in_is_logged_out(app: App) -> None:
+    """A login of the block is none after it, and one from before still is."""
+    users = app.backend.host._kernel.auth  # type: ignore[attr-defined]
+    early = app.login("ann")["Authorization"].removeprefix("Bearer ")
+    async with app.fresh():
+        late = app.login("bob")["Authorization"].removeprefix("Bearer ")
+        assert "bob" == users.user_of(late).id
+    assert "ann" == users.user_of(early).id
+    assert users.user_of(late) is None
 
 
 async def test_blocks_nest(app: App) -> None:
@@ -233,6 +270,31 @@ async def test_what_the_test_left_is_found(app: App) -> None:
     [found] = [one for one in app.findings if one.id == "NX108"]
     assert "subscription 'left'" in found.text
     assert "test_fresh.py" in str(found.where)
+
+
+async def test_rates_begin_anew(tmp_path: Path) -> None:
+    """Requests of a block do not count for a plugin's rate limit after it."""
+    folder = tmp_path / "narrow"
+    folder.mkdir()
+    api = {"rate_limit": {"requests": 1, "period": 60}}
+    (folder / "manifest.json").write_text(json.dumps({"name": "narrow", "version": "1.0.0", "api": api}), "utf-8")
+    text = """
+        from fastapi import APIRouter
+        from nexus_testing.nexus.plugins import BasePlugin
+
+        class NarrowPlugin(BasePlugin):
+            def get_api_routes(self):
+                router = APIRouter()
+                router.add_api_route("/", lambda: {})
+                return [router]
+        """
+    (folder / "plugin.py").write_text(dedent(text), "utf-8")
+    async with create_test_app([folder]) as app:
+        for _ in range(2):
+            async with app.fresh():
+                client = app.client()
+                assert [200, 429] == [(await client.get("/api/narrow/")).status_code for _ in range(2)]
+    finder.remove(folder)
 
 
 # -- state that plugins keep themselves --------------------------------------------------------------------------

@@ -125,6 +125,15 @@ async def test_down_and_up_again(repo: Repo) -> None:
         assert "first new" == (await app.db.get("notes.1")).title
 
 
+async def test_a_block_takes_them_back(repo: Repo) -> None:
+    """What was migrated in a block of `fresh` is as it was after it, on record too."""
+    async with create_test_app([repo.folder]) as app:
+        async with app.fresh():
+            await app.migrate_plugin("notes", 0)
+        assert {"notes": ["9_tags", "010_titles"]} == app.db.migrations
+        assert "first new" == (await app.db.get("notes.1")).title
+
+
 async def test_a_failing_one_is_rolled_back(repo: Repo) -> None:
     """What a failing migration wrote is taken back, keys, documents and indexes alike; those before it stand."""
     async with create_test_app([repo.folder]) as app:

@@ -14,7 +14,8 @@ __all__ = ("Checkpoint",)
 class Checkpoint:
     """Data, cache, users, subscriptions, services, tasks and journal of one app, as they were when this was made.
 
-    Going back costs what was changed since, and may be done again and again.
+    Going back costs what was changed since, and may be done again and again. Call `close` at its end, or what is
+    overwritten is kept.
 
     Args:
         kernel: The app's parts.
@@ -23,13 +24,13 @@ class Checkpoint:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._handles = list(kernel.handles)
-        # Those that undo themselves come first: a service that is given back is in the registry's own list too.
+        data, self.close = kernel.db.checkpoint()
         self._parts = [
             kernel.event_bus.checkpoint(),
             kernel.service_registry.checkpoint(),
             kernel.task_manager.checkpoint(),
             kernel.auth.checkpoint(),
-            kernel.db.checkpoint(),
+            data,
         ]
         self._cache = kernel.cache_manager.checkpoint()
         self._journal = kernel.journal.checkpoint()

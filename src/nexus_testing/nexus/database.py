@@ -356,18 +356,18 @@ class MemoryDatabase(DatabaseAdapter):
         self.check()
         return self.keyspace.apply_schema(plugin, schema, changes)
 
-    def checkpoint(self) -> Callable[[], None]:
-        """Return what puts everything back that is stored now."""
+    def checkpoint(self) -> tuple[Callable[[], None], Callable[[], None]]:
+        """Return what puts everything back that is stored now, and what ends the remembering of what is replaced."""
         connected = self.connected
         migrations = {plugin: list(names) for plugin, names in self.migrations.items()}
-        keyspace = self.keyspace.checkpoint()
+        keyspace, close = self.keyspace.checkpoint()
 
         def go_back() -> None:
             self.connected = connected
             self.migrations = {plugin: list(names) for plugin, names in migrations.items()}
             keyspace()
 
-        return go_back
+        return go_back, close
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "not connected"

@@ -159,13 +159,7 @@ class EventBus(EventAssertions):
 
     def checkpoint(self) -> Callable[[], None]:
         """Return what puts everything back that is subscribed now."""
-        subscriptions = self._subscriptions.checkpoint()
-
-        def go_back() -> None:
-            self._expectations.clear()
-            subscriptions()
-
-        return go_back
+        return self._subscriptions.checkpoint()
 
     # -- publishing ----------------------------------------------------------------------------------------------
 

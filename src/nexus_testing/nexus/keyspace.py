@@ -308,8 +308,8 @@ class Keyspace:
             raise
         return changes
 
-    def checkpoint(self) -> Callable[[], None]:
-        """Return what puts everything back that is there now; what it replaces is remembered from here on."""
+    def checkpoint(self) -> tuple[Callable[[], None], Callable[[], None]]:
+        """Return what puts everything back that is there now, and what ends the remembering of what is replaced."""
         if self.declarations.names():
             self.declarations.settle_all()
         declarations = self.declarations.checkpoint()
@@ -322,7 +322,7 @@ class Keyspace:
             self.documents.go_back(documents)
             self.plain.become(plain)
 
-        return go_back
+        return go_back, documents.close
 
     def forget(self, changes: Changes) -> None:
         """Watch no more.

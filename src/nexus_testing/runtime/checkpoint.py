@@ -37,6 +37,10 @@ class AppCheckpoint:
         self._checkpoint = Checkpoint(kernel)
         self._states = {name: own_state(plugin) for name, plugin in life.loaded.items()}
 
+    def close(self) -> None:
+        """Remember no more what is overwritten."""
+        self._checkpoint.close()
+
     async def go_back(self, by: str = "") -> None:
         """Let events come to rest, and take back what was done since; report what cannot be.
 
