@@ -1,4 +1,4 @@
-"""What everything in a process shares: environment variables, those that a test gives and the machine's, and the like."""
+"""What everything in a process shares: environment variables, those of a test and the machine's, and the like."""
 
 from __future__ import annotations
 
