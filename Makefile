@@ -7,7 +7,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help install check coverage bench ci clean constraints nightly differences random pythons lowest newest
+.PHONY: help install check coverage bench ci clean constraints nightly differences platform random pythons lowest newest
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -30,6 +30,11 @@ coverage: install  ## run the suite and fail under the threshold of pyproject.to
 	$(BIN)/coverage run -m pytest -n 2
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+platform:  ## run the tests of the backend platform where `import nexus` is the real framework
+	$(PYTHON) -m venv .venv-platform
+	.venv-platform/bin/python -m pip install --quiet --constraint constraints-platform.txt --editable ".[platform]" pytest-xdist
+	.venv-platform/bin/pytest -n 2 tests/platform
 
 bench: install  ## measure what the harness costs
 	$(BIN)/python -m tests.benchmarks
@@ -77,6 +82,10 @@ constraints:  ## resolve every dependency anew and pin it in constraints.txt
 	.venv-constraints/bin/python -m pip install --quiet ".[all,dev]"
 	echo "# Made by \`make constraints\` on CPython 3.11: the closure of the extras all and dev as it resolved that day." > constraints.txt
 	.venv-constraints/bin/python -m pip freeze --exclude nexus-testing >> constraints.txt
+	$(PYTHON) -m venv --clear .venv-constraints
+	.venv-constraints/bin/python -m pip install --quiet ".[platform]" coverage pytest-xdist
+	echo "# Made by \`make constraints\` on CPython 3.11: the closure of the extra platform as it resolved that day." > constraints-platform.txt
+	.venv-constraints/bin/python -m pip freeze --exclude nexus-testing >> constraints-platform.txt
 
 clean:  ## remove all that these commands leave behind
 	rm -rf .venv .venv-* dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

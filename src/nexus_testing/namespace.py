@@ -109,13 +109,20 @@ def install(backend: str = "auto", *, look_in: Sequence[Path] = ()) -> Callable[
     """Make ``import nexus`` work as it does under pytest; return the undo.
 
     Args:
-        backend: "embedded" for the in-memory framework; "auto" for the real one where it is installed.
+        backend: "embedded" for the in-memory framework, "platform" for the real one; "auto" for that where it is
+            installed.
         look_in: Folders in which another package called ``nexus`` would be found later on.
 
     Raises:
-        NamespaceError: If something else is called ``nexus`` already.
+        NamespaceError: If something else is called ``nexus`` already, or the real one is not installed.
     """
     global _installed  # noqa: PLW0603 - there is one import system in a process
+    if backend == "platform" and not platform_installed():
+        raise NamespaceError(
+            f"The backend 'platform' runs plugins on {PLATFORM}, which is not installed.",
+            fix="Install it: python -m pip install 'nexus-testing[platform]'\nor run the plugins in memory: "
+            "--nexus-backend embedded.",
+        )
     whole = backend != "platform" and (backend == "embedded" or not platform_installed())
     if _installed is not None:
         if _installed.whole is whole:

@@ -154,6 +154,17 @@ def _is_case(cls: object) -> bool:
     return module is not None and isinstance(cls, type) and issubclass(cls, module.Case)
 
 
+def pytest_exception_interact(node: Any, call: pytest.CallInfo[Any], report: Any) -> None:
+    """Explain a test file that cannot import a plugin, since the installed framework lacks what that imports."""
+    if not isinstance(report, pytest.CollectReport) or node.config.stash[settings.KEY].backend != "platform":
+        return
+    from nexus_testing.backends.platform import explain_import
+
+    finding = explain_import(call.excinfo.value) if call.excinfo is not None else None
+    if finding is not None:
+        node.config.stash[REPORT].count(finding)
+
+
 # -- running -------------------------------------------------------------------------------------------------------
 
 

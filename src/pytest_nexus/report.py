@@ -51,9 +51,17 @@ class Report:
         """
         self.refuted.update(tuple(one) for one in app.refuted)
         for one in app.findings:
-            where = str(one.where) if one.where is not None else None
-            key: _Key = (one.id, one.severity.value, one.plugin, one.text, where, one.fix)
-            self.findings[key] = self.findings.get(key, 0) + 1
+            self.count(one)
+
+    def count(self, one: Any) -> None:
+        """Count a finding.
+
+        Args:
+            one: The finding.
+        """
+        where = str(one.where) if one.where is not None else None
+        key: _Key = (one.id, one.severity.value, one.plugin, one.text, where, one.fix)
+        self.findings[key] = self.findings.get(key, 0) + 1
 
     def allow(self, ids: dict[str, str]) -> None:
         """Count what a test allows.

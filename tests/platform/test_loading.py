@@ -15,47 +15,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio
 
-PLUGIN = """
-    from fastapi import APIRouter
-    from nexus.plugins import BasePlugin
 
-
-    class ShopPlugin(BasePlugin):
-        def __init__(self):
-            super().__init__()
-            self.name, self.category = "shop", "business"
-
-        async def initialize(self):
-            {initialize}
-            return True
-
-        async def shutdown(self):
-            {shutdown}
-
-        def get_api_routes(self):
-            router = APIRouter(prefix="/v1")
-
-            @router.get("/hello/{{name}}")
-            async def hello(name: str):
-                await self.publish_event("shop.greeted", {{"name": name}})
-                return {{"hello": name}}
-
-            return {routes}
-
-        def get_database_schema(self):
-            return {{}}
-"""
-
-
-def write(repo: Repo, initialize: str = "pass", shutdown: str = "pass", routes: str = "[router]") -> None:
-    """Write the plugin `shop`, with other bodies of its hooks."""
-    repo.manifest("shop", category="business")
-    repo.write("plugin.py", PLUGIN.format(initialize=initialize, shutdown=shutdown, routes=routes))
-
-
-async def test_a_plugin_is_loaded_mounted_and_driven(project: Repo, make_app: Any) -> None:
+async def test_a_plugin_is_loaded_mounted_and_driven(project: Repo, write_shop: Any, make_app: Any) -> None:
     """The framework's own manager loads it; the client, the journal and the event assertions work."""
-    write(project)
+    write_shop()
     app = await make_app("shop")
     import shop.plugin  # type: ignore[import-not-found]  # it is written above
 
@@ -81,11 +44,11 @@ async def test_a_plugin_is_loaded_mounted_and_driven(project: Repo, make_app: An
         ("return self.service_registry.get('till') is not None", r"did not get them:\s+service 'till'", type(None)),
     ],
 )
-async def test_a_failure_has_the_cause_that_the_framework_swallowed(
-    project: Repo, make_app: Any, initialize: str, text: str, cause: type
+async def test_a_failure_has_the_cause_that_the_framework_swallowed(  # noqa: PLR0917 - fixtures count too
+    project: Repo, write_shop: Any, make_app: Any, initialize: str, text: str, cause: type
 ) -> None:
     """The framework returns False; the error names the line, and has the plugin's own exception as its cause."""
-    write(project, initialize)
+    write_shop(initialize)
     app = await make_app()
     with pytest.raises(PluginLoadError, match=text) as raised:
         await app.load_plugin("shop")
@@ -94,17 +57,19 @@ async def test_a_failure_has_the_cause_that_the_framework_swallowed(
     assert app.plugins == {}
 
 
-async def test_routes_that_cannot_be_mounted_name_their_plugin(project: Repo, make_app: Any) -> None:
+async def test_routes_that_cannot_be_mounted_name_their_plugin(project: Repo, write_shop: Any, make_app: Any) -> None:
     """The framework's whole start fails with a TypeError; the error says whose routes they are."""
-    write(project, routes="router")
+    write_shop(routes="router")
     with pytest.raises(PluginLoadError, match=r"routes of plugin 'shop' cannot be mounted: TypeError") as raised:
         await make_app("shop")
     assert isinstance(raised.value.__cause__, TypeError)
 
 
-async def test_a_late_load_is_mounted_when_connected_and_not_as_shipped(project: Repo, make_app: Any) -> None:
+async def test_a_late_load_is_mounted_when_connected_and_not_as_shipped(
+    project: Repo, write_shop: Any, make_app: Any
+) -> None:
     """As shipped, routes are mounted at the start alone; either way it is found."""
-    write(project)
+    write_shop()
     for profile, status in (("connected", 200), ("as_shipped", 404)):
         app = await make_app(profile=profile)
         await app.load_plugin("shop")
@@ -114,9 +79,9 @@ async def test_a_late_load_is_mounted_when_connected_and_not_as_shipped(project:
         await app.shutdown()
 
 
-async def test_the_database_is_not_there_as_shipped(project: Repo, make_app: Any) -> None:
+async def test_the_database_is_not_there_as_shipped(project: Repo, write_shop: Any, make_app: Any) -> None:
     """A plugin that asks it in initialize() only loads when connected, where that is found."""
-    write(project, "await self.set_data('opened', 1)")
+    write_shop("await self.set_data('opened', 1)")
     app = await make_app("shop")
     assert "NX804" in {finding.id for finding in app.findings}
     await app.shutdown()
@@ -124,9 +89,9 @@ async def test_the_database_is_not_there_as_shipped(project: Repo, make_app: Any
         await make_app("shop", profile="as_shipped")
 
 
-async def test_an_unload_leaves_what_the_framework_leaves(project: Repo, make_app: Any) -> None:
+async def test_an_unload_leaves_what_the_framework_leaves(project: Repo, write_shop: Any, make_app: Any) -> None:
     """Subscriptions and routes stay, as in production; what was not released is found."""
-    write(project, "self.event_bus.subscribe('till.opened', print); self.register_service('till', self)")
+    write_shop("self.event_bus.subscribe('till.opened', print); self.register_service('till', self)")
     app = await make_app("shop")
     await app.unload_plugin("shop")
     with pytest.raises(LifecycleError, match="no plugin 'shop'"):
@@ -136,9 +101,9 @@ async def test_an_unload_leaves_what_the_framework_leaves(project: Repo, make_ap
         assert (await client.get("/api/plugins/business.shop/v1/v1/hello/Jo")).status_code == 200
 
 
-async def test_a_failing_shutdown_is_raised_with_its_cause(project: Repo, make_app: Any) -> None:
+async def test_a_failing_shutdown_is_raised_with_its_cause(project: Repo, write_shop: Any, make_app: Any) -> None:
     """The framework logs it and keeps the plugin; both the unload and the app's end say so."""
-    write(project, shutdown="raise ValueError('stuck')")
+    write_shop(shutdown="raise ValueError('stuck')")
     app = await make_app("shop")
     for end in (lambda: app.unload_plugin("shop"), app.shutdown):
         with pytest.raises(PluginUnloadError, match=r"ValueError: stuck(.|\n)*plugin\.py:") as raised:
@@ -146,9 +111,9 @@ async def test_a_failing_shutdown_is_raised_with_its_cause(project: Repo, make_a
         assert isinstance(raised.value.__cause__, ValueError)
 
 
-async def test_a_task_that_is_left_is_ended_and_found(project: Repo, make_app: Any) -> None:
+async def test_a_task_that_is_left_is_ended_and_found(project: Repo, write_shop: Any, make_app: Any) -> None:
     """The framework ends none; afterwards there are as many as before."""
-    write(project, "import asyncio; self.task = asyncio.create_task(self.count())")
+    write_shop("import asyncio; self.task = asyncio.create_task(self.count())")
     with (project.folder / "plugin.py").open("a") as file:
         file.write("\n    async def count(self):\n        import asyncio\n        await asyncio.sleep(60)\n")
     before = asyncio.all_tasks()
@@ -159,9 +124,9 @@ async def test_a_task_that_is_left_is_ended_and_found(project: Repo, make_app: A
     verdicts.clear()
 
 
-async def test_enabling_and_disabling_is_the_frameworks(project: Repo, make_app: Any) -> None:
+async def test_enabling_and_disabling_is_the_frameworks(project: Repo, write_shop: Any, make_app: Any) -> None:
     """Disabling unloads there; a reload there is none."""
-    write(project)
+    write_shop()
     app = await make_app("shop")
     await app.enable_plugin("shop")
     assert await app.db.get("core.plugins.enabled") == ["business.shop"]

@@ -263,6 +263,16 @@ def test_the_real_framework_can_be_left_aside(repo: Repo, args: tuple[str, str])
     result.stdout.fnmatch_lines(["nexus-testing: *, backend embedded (nexus-platform is installed and not used)"])
 
 
+def test_the_real_framework_cannot_be_asked_for_where_it_is_not(repo: Repo) -> None:
+    """The run ends before anything is collected, with the line that installs it."""
+    repo.write("test_it.py", "")
+    result = repo.run("--nexus-backend", "platform", apart=True)
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(
+        ["*runs plugins on nexus-platform, which is not installed.", "*'nexus-testing?platform?'*"]
+    )
+
+
 def test_install_does_the_same_outside_of_pytest(repo: Repo) -> None:
     """A script calls `nexus_testing.install()`, and takes it back with what it returns."""
     repo.write(

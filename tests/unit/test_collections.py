@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
+import re
 from typing import Any
 
 import pytest
@@ -115,6 +115,38 @@ async def test_true_is_not_one(items: Any) -> None:
         assert found[0][field] is True
 
 
+@pytest.mark.parametrize(
+    ("query", "kinds"),
+    [
+        ({"$or": [{"a": 1}, {"a": 7}]}, [1]),
+        ({"$or": [{"a": True}, {"a": 7}]}, [True]),
+        ({"$nor": [{"a": 1}]}, [True, [0], [False], {"b": 1}, {"b": True}, None]),
+        ({"a": {"$ne": True}}, [1, [0], [False], {"b": 1}, {"b": True}, None]),
+        ({"a": {"$nin": [1, 0]}}, [True, [False], {"b": 1}, {"b": True}, None]),
+        ({"a": {"$not": {"$eq": 1}}}, [True, [0], [False], {"b": 1}, {"b": True}, None]),
+        ({"a": {"$in": [0, None]}}, [[0], None]),
+        ({"a": {"$in": [True, re.compile("x")]}}, [True]),
+        ({"a": {"$all": [False]}}, [[False]]),
+        ({"a": {"$elemMatch": {"$eq": 0}}}, [[0]]),
+        ({"a": [0]}, [[0]]),
+        ({"a": {"b": True}}, [{"b": True}]),
+        ({"a.b": 1}, [{"b": 1}]),
+        ({"$and": [{"a": {"$gte": 1}}, {"a": {"$ne": 0}}]}, [1]),
+        ({"a": {"$exists": True}}, [True, 1, [0], [False], {"b": 1}, {"b": True}]),
+    ],
+)
+@pytest.mark.parametrize("indexed", [True, False])
+async def test_true_is_not_one_anywhere(items: Any, query: Any, kinds: list[Any], indexed: bool) -> None:  # noqa: FBT001
+    """Booleans and numbers are apart within every operator too, in lists and in documents."""
+    if indexed:
+        await items.create_index("a")
+    values: list[Any] = [True, 1, [0], [False], {"b": 1}, {"b": True}]
+    await items.insert_many([*({"a": value} for value in values), {"c": 1}])
+
+    found = await items.find(query, {"_id": 0}).to_list()
+    assert repr(kinds) == repr([one.get("a") for one in found])
+
+
 async def test_a_large_document_is_refused(items: Any) -> None:
     """A document over 16 MB is the driver's error, also where an update makes it so large."""
     await items.insert_one({"_id": 1})
@@ -183,6 +215,23 @@ async def test_what_would_be_ignored_is_refused(items: Any, call: Any) -> None:
 
     with pytest.raises(DataError, match="does not take"):
         await call(items)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"$or": [{"a": {"$gtt": 1}}, {"b": 2}]},
+        {"$and": [{"b": 2}, {"$nor": [{"a": {"$gtt": 1}}]}]},
+        {"a": {"$not": {"$gtt": 1}}},
+        {"a": {"$elemMatch": {"$gtt": 1}}},
+        {"a": {"$elemMatch": {"b": {"$gtt": 1}}}},
+        {"a": {"$gt": 0, "$gtt": 1}},
+    ],
+)
+async def test_unknown_operators_are_refused_deep_inside(items: Any, query: Any) -> None:
+    """A misspelt operator fails wherever it stands, though no document is there to be judged by it."""
+    with pytest.raises(OperationFailure, match=r"unknown operator: \$gtt.*\$gt"):
+        await items.find_one(query)
 
 
 async def test_unknown_operators_are_refused(items: Any) -> None:
@@ -356,14 +405,16 @@ async def test_an_index_is_used(items: Any, monkeypatch: pytest.MonkeyPatch) -> 
     await items.create_index([("b", 1), ("c", 1)])
     await items.insert_many([{"_id": n, "a": n, "b": n % 2, "c": n} for n in range(50)])
     looked: list[Any] = []
-    real: Any = vars(collection)["filter_applies"]
+    real: Any = vars(collection)["judge"]
 
-    @functools.wraps(real)
-    def counting(query: Any, document: Any) -> Any:
-        looked.append(document["_id"])
-        return real(query, document)
+    def counting(query: Any) -> Any:
+        def fits(_: Any, document: Any) -> Any:
+            looked.append(document["_id"])
+            return real(query)(query, document)
 
-    monkeypatch.setattr(collection, "filter_applies", counting)
+        return fits
+
+    monkeypatch.setattr(collection, "judge", counting)
     for query in ({"a": 7}, {"b": 1, "c": 7}, {"_id": 7}, {"$and": [{"a": {"$in": [7]}}]}, {"a": {"$eq": 7}}):
         assert [7] == [one["_id"] async for one in items.find(query)]
     assert [7] * 5 == looked

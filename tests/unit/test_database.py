@@ -240,6 +240,23 @@ async def test_a_value_that_bson_does_not_know_is_refused() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_document_over_16_mb_is_refused() -> None:
+    """A document that is too large is refused by its key, written as a whole or grown, and nothing of it is stored."""
+    db = await connected()
+    db.collection("items")
+    await db.apply_schema("shop", {"items": []})
+    await db.set("items.1", {"text": ""})
+    large = "x" * (16 * 1024 * 1024)
+
+    with pytest.raises(DataError, match="refuses 'items.2'") as caught:
+        await db.set("items.2", {"text": large})
+    assert "too large" in caught.value.why
+    with pytest.raises(DataError, match="refuses 'items.1'"):
+        await db.update("items.1", {"text": large})
+    assert [("items.1", "")] == [(key, (await db.get(key)).text) for key in await db.list_keys()]
+
+
+@pytest.mark.asyncio
 async def test_loose_values_are_a_choice() -> None:
     """With strict off a plain key keeps what Python can copy."""
     db = await connected({"strict": False})

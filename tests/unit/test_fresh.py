@@ -305,6 +305,7 @@ PLUGIN = """
 
     SEEN = []
     LIMIT = 10
+    TABLE = dict.fromkeys(range(100_000))
 
 
     class Store:
@@ -334,6 +335,8 @@ PLUGIN = """
                 self.late = 1
             if what == "module":
                 SEEN.append(1)
+            if what == "many":
+                TABLE[-1] = 1
             if what == "constant":
                 LIMIT = 11
             if what == "database":
@@ -364,6 +367,7 @@ def _keeper(tmp_path: Path) -> Iterator[Path]:
         ("new", "self.late"),
         ("module", "keeper.plugin.SEEN"),
         ("constant", "keeper.plugin.LIMIT"),
+        ("many", "keeper.plugin.TABLE"),
     ],
 )
 async def test_state_that_a_plugin_keeps_is_found(keeper: Path, what: str, place: str) -> None:

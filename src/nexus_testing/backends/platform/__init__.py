@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .backend import PlatformBackend
+from .dialect import explain_import
 from .gate import SUPPORTED, prefetch
 
-__all__ = ("SUPPORTED", "PlatformBackend", "prefetch")
+__all__ = ("SUPPORTED", "PlatformBackend", "explain_import", "prefetch")

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-__all__ = ("explain",)
+from ...findings import find
+from ...locations import of_exception
+
+if TYPE_CHECKING:
+    from ...findings import Finding
+
+__all__ = ("explain", "explain_import")
 
 _HAS = {
     "nexus.plugins.categories": "its classes are in nexus.plugins: from nexus.plugins import BusinessPlugin",
@@ -52,6 +59,21 @@ def explain(error: BaseException | None) -> str:
     if isinstance(error, TypeError):
         return _explain_type(text)
     return ""
+
+
+def explain_import(error: BaseException) -> Finding | None:
+    """Return a finding of a test file that cannot be imported, if that is for something of the guide's framework.
+
+    Args:
+        error: What was raised, or something that it caused.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        text = explain(cause)
+        if text:
+            return find("NX801", f"{text}.", where=of_exception(cause))
+        cause = cause.__cause__
+    return None
 
 
 def _explain_type(text: str) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mongomock import OperationFailure, WriteError
 from mongomock import collection as mongomock_collection
-from mongomock.filtering import iter_key_candidates
 
 from ...errors import DataError, did_you_mean
 from ...locations import caller
-from .hashes import equalities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ("check_query", "check_update", "is_replacement", "mistakable", "refuse", "refused", "same_kind")
+__all__ = ("check_query", "check_update", "is_replacement", "refuse", "refused")
 
 _UPDATES = frozenset(mongomock_collection._updaters) | {
     "$rename",
@@ -83,13 +80,28 @@ def check_update(document: Any) -> None:
 def check_query(query: Mapping[str, Any]) -> None:
     """Refuse an operator that nobody knows, also where no document would lead to it."""
     for field, search in query.items():
-        if isinstance(search, dict) and field[:1] != "$":
-            for operator in search:
-                if operator[:1] == "$" and operator not in _QUERIES:
-                    _unknown(operator)
-                break
+        if field in _LOGICAL and isinstance(search, list | tuple):
+            for part in search:
+                if isinstance(part, dict):
+                    check_query(part)
+        elif isinstance(search, dict) and field[:1] != "$":
+            _check_operators(search)
 
 
+def _check_operators(search: Mapping[str, Any]) -> None:
+    for operator, wanted in search.items():
+        if operator[:1] != "$":
+            return
+        if operator not in _QUERIES:
+            _unknown(operator)
+        if operator == "$not" and isinstance(wanted, dict):
+            _check_operators(wanted)
+        elif operator == "$elemMatch" and isinstance(wanted, dict):
+            check_query(wanted)
+            _check_operators(wanted)
+
+
+_LOGICAL = frozenset({"$and", "$or", "$nor"})
 _QUERIES = frozenset(
     {
         "$eq",
@@ -125,29 +137,3 @@ _QUERIES = frozenset(
 
 def _unknown(operator: str) -> NoReturn:
     raise OperationFailure(f"unknown operator: {operator}. {did_you_mean(operator, _QUERIES)}".rstrip(), 2)
-
-
-def mistakable(query: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """Return what a filter asks for that Python takes for something else: `True == 1`."""
-    return {
-        field: values
-        for field, values in (equalities(query) if query else {}).items()
-        if any(value is True or value is False or (type(value) in {int, float} and value in {0, 1}) for value in values)
-    }
-
-
-def same_kind(wanted: Mapping[str, tuple[Any, ...]], document: Mapping[str, Any]) -> bool:
-    """Say whether a document has what is asked for, and not just what Python takes for it.
-
-    Args:
-        wanted: What `mistakable` returned.
-        document: The document.
-    """
-    for field, values in wanted.items():
-        found = iter_key_candidates(field, document)
-        flat = chain.from_iterable(one if isinstance(one, list) else (one,) for one in found)
-        kinds = {(isinstance(one, bool), one) for one in flat if not isinstance(one, dict | list)}
-        missing = None in values and not any(one is not None for _, one in kinds)
-        if not missing and not any((isinstance(value, bool), value) in kinds for value in values):
-            return False
-    return True

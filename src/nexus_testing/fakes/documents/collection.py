@@ -13,7 +13,8 @@ from mongomock.results import BulkWriteResult
 from pymongo import ReturnDocument
 from pymongo.errors import DocumentTooLarge, PyMongoError
 
-from .checks import check_query, check_update, is_replacement, mistakable, refuse, refused, same_kind
+from .checks import check_query, check_update, is_replacement, refuse, refused
+from .filters import judge
 from .shelf import shelf_key
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Collection(mongomock_collection.Collection):
             # mongomock judges a filter by applying it.
             filter_applies(filter, {})
             return iter(())
-        apart = mistakable(filter)
-        return (one for one in documents if filter_applies(filter, one) and (not apart or same_kind(apart, one)))
+        fits = judge(filter)
+        return (one for one in documents if fits(filter, one))
 
     def find(self, *args: Any, **kwargs: Any) -> Any:
         """Return a cursor.

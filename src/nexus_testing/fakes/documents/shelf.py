@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mongomock import OperationFailure
-from mongomock.filtering import filter_applies, iter_key_candidates
+from mongomock.filtering import iter_key_candidates
 from mongomock.helpers import hashdict
 from mongomock.store import CollectionStore
 from sentinels import NOTHING
 
+from .filters import applies
 from .hashes import HashIndex, equalities, unindexed
 from .history import ABSENT
 
@@ -351,7 +352,7 @@ def _fields(index: Mapping[str, Any]) -> tuple[str, ...]:
 def _covers(index: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
     """Say whether an index has an entry for a document."""
     partial = index.get("partialFilterExpression")
-    if partial is not None and not filter_applies(partial, document):
+    if partial is not None and not applies(partial, document):
         return False
     return not index.get("sparse") or any(
         value is not NOTHING for field in _fields(index) for value in iter_key_candidates(field, document)

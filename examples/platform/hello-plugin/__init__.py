@@ -1,0 +1,1 @@
+"""A plugin that greets people in their own language."""
