@@ -46,6 +46,12 @@ class Environments:
         """Return the interpreter of an environment with the published framework."""
         return self._made("platform", [_PLATFORM])
 
+    def with_platform(self) -> Path:
+        """Return the interpreter of an environment with the harness and the published framework."""
+        python = self._made("with_platform", [f"{self._built()}[platform]", _PLATFORM])
+        self._install(python, "--force-reinstall", "--no-deps", str(self._built()))
+        return python
+
     def _made(self, name: str, requirements: list[str]) -> Path:
         """Make an environment, unless it is there."""
         folder = self._folder / name

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BackendError, ConfigurationError, NotOnBackend, did_you_mean
+from ...errors import BackendError, NotOnBackend
 from ...findings import find
 from ...limits import limit
-from ...locations import caller
+from ...locations import Location, caller
 from ...runtime.consistency import refuse_override
 from ...runtime.owner import Owner
 from ...runtime.requests import Entry
@@ -23,7 +24,8 @@ from .bus import make_bus
 from .database import make_database
 from .gate import framework
 from .ledger import Ledger
-from .plugins import Plugins, refuse_config
+from .options import options_of, refuse_config
+from .plugins import Plugins
 from .registry import make_registry
 from .staging import Staging
 
@@ -35,19 +37,13 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ...findings import Finding, Refuted
-    from ...locations import Location
     from ...runtime.loaded import Loaded
     from ...runtime.routes import Mounted
     from ...runtime.stages import Logged
     from ...runtime.stand_ins import StandIn
     from ..protocol import Limits
 
-__all__ = ("PROFILES", "PlatformBackend")
-
-PROFILES = ("connected", "as_shipped")
-_OPTIONS = ("chdir", "profile")
-_ELSEWHERE = ("auth", "cache", "health")
-"""Sections of the app's configuration that mean something to the in-memory framework alone."""
+__all__ = ("PlatformBackend",)
 
 _busy: weakref.ref[PlatformBackend] | None = None
 
@@ -76,7 +72,7 @@ class PlatformBackend:
         scratch: Callable[[], Path] | None = None,
     ) -> None:
         self.config: dict[str, Any] = dict(config or {})
-        self._profile, self._chdir = _options(self.config)
+        self._profile, self._chdir = options_of(self.config)
         self._nexus = nexus = framework()
         self._limits = limits
         self.owner = Owner("nexus app")
@@ -106,7 +102,11 @@ class PlatformBackend:
     @staticmethod
     def _made(nexus: Any) -> Any:
         # By a dict alone: a file would set up logging, and none at all would mean a PostgreSQL server.
-        config = {"database": {"type": "sqlite", "connection": {"path": "never-connected.db"}}}
+        # The folder only has to be there: what is in it is never looked at.
+        config = {
+            "database": {"type": "sqlite", "connection": {"path": "never-connected.db"}},
+            "plugins": {"directory": os.curdir},
+        }
         return nexus.create_nexus_app(title="Nexus", config=config)
 
     @property
@@ -141,7 +141,6 @@ class PlatformBackend:
         self._occupy()
         self._auth = self._nexus.auth._auth_manager
         self._staging.enter(chdir=self._chdir)
-        self._app.config.plugins.directory = str(self._staging.directory)
         self._adoption.enter(self._nexus.plugins.BasePlugin)
         if self._profile == "connected":
             await self.db.connect()
@@ -202,9 +201,10 @@ class PlatformBackend:
 
     def _report_manifest(self, logged: Logged) -> None:
         place, _, why = logged.message.removeprefix("Failed to load manifest from ").partition(": ")
-        name = place.rpartition("/")[2]
+        known = (name for name, plugin in self._ledger.plugins.items() if str(plugin.folder) == place)
+        name = next(known, place)
         text = f"plugin {name!r}: {' '.join(why.split())}, so GET /api/plugins does not list it."
-        self._ledger.report(find("NX805", text, plugin=name))
+        self._ledger.report(find("NX805", text, plugin=name, where=Location(f"{place}/manifest.json", 1)))
 
     def _activated(self, plugin: Loaded) -> None:
         plugin.routes = routes.of_plugin(self._app, self._plugins.ids[plugin.name])
@@ -396,39 +396,3 @@ class PlatformBackend:
             why=why,
             fix=fix or "Leave it out, or run this test in memory: pytest --nexus-backend embedded.",
         )
-
-
-def _options(config: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return profile and chdir of the section "platform"; refuse what means nothing here."""
-    for section in _ELSEWHERE:
-        if config.get(section):
-            raise NotOnBackend(
-                f"The section {section!r} of the app's configuration means nothing on nexus-platform.",
-                where=caller(5),
-                why="only the in-memory framework has it",
-                fix="Leave it out, or run this test in memory: pytest --nexus-backend embedded.",
-            )
-    for name, said in (config.get("plugins") or {}).items():
-        if said:
-            refuse_config({name: said}, caller(5))
-    options = config.get("platform") or {}
-    for key in options:
-        if key not in _OPTIONS:
-            raise _wrong(f"an unknown key {key!r}", f"known are {', '.join(_OPTIONS)}", did_you_mean(key, _OPTIONS))
-    profile, chdir = options.get("profile", PROFILES[0]), options.get("chdir", False)
-    if profile not in PROFILES:
-        raise _wrong(
-            f"the profile {profile!r}", f"there are {' and '.join(PROFILES)}", did_you_mean(str(profile), PROFILES)
-        )
-    if not isinstance(chdir, bool):
-        raise _wrong(f"chdir = {chdir!r}", "it is True or False", "")
-    return profile, chdir
-
-
-def _wrong(what: str, why: str, fix: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"The section 'platform' of the app's configuration has {what}.",
-        where=caller(6),
-        why=why,
-        fix=fix or "config={'platform': {'profile': 'as_shipped', 'chdir': True}}",
-    )

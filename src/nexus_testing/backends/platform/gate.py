@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
+import sys
 import warnings
 from contextlib import suppress
 from typing import Any
@@ -31,12 +33,11 @@ def framework() -> Any:
     Raises:
         BackendError: If it is not installed, is another release, or cannot be imported.
     """
-    try:
-        version = importlib.metadata.version(PLATFORM)
-    except importlib.metadata.PackageNotFoundError as error:
+    version = _installed(tuple(sys.path))
+    if version is None:
         raise BackendError(
             f"The backend 'platform' runs plugins on {PLATFORM}, which is not installed.", fix=f"Install it: {INSTALL}"
-        ) from error
+        )
     if version != SUPPORTED:
         raise _other(version)
     try:
@@ -72,6 +73,15 @@ def framework() -> Any:
                     fix=f"Something has changed or hides it; install it once more: {INSTALL}",
                 )
     return nexus
+
+
+@functools.lru_cache(maxsize=4)
+def _installed(_path: tuple[str, ...]) -> str | None:
+    """Return the version that is installed on a path; to look takes as long as a tenth of an app."""
+    try:
+        return importlib.metadata.version(PLATFORM)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def prefetch() -> None:

@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...errors import LifecycleError, NotOnBackend, PluginLoadError, PluginUnloadError, did_you_mean
+from ...errors import LifecycleError, PluginLoadError, PluginUnloadError, did_you_mean
 from ...findings import find
 from ...limits import limit
 from ...locations import Location, of_callable, of_exception
@@ -19,6 +19,7 @@ from ...runtime.loader import resolve
 from ...runtime.stages import LogWatch, Stages
 from ...runtime.states import State
 from .dialect import explain
+from .options import refuse_config
 from .staging import category_of
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Plugins:
         # Both would look for plugins in the working directory, and write there.
         manager._setup_plugins_path = lambda: None
         manager._find_plugin_module_path = lambda _name: None
+        discover = manager.discover_plugins
+        manager.discover_plugins = lambda _path: discover(staging.shelf())
         self._ledger = ledger
         self._staging = staging
         self._limit = hook_limit
@@ -335,25 +338,6 @@ class Plugins:
             for error in self.failures(watch.seen):
                 raise error
         plugin.state = State.ACTIVE if how == "enable" else State.DISABLED
-
-
-def refuse_config(config: Mapping[str, Any] | None, where: Location | None = None) -> None:
-    """Refuse configuration for a plugin.
-
-    Args:
-        config: The configuration.
-        where: Where the test says it.
-
-    Raises:
-        NotOnBackend: If there is any.
-    """
-    if config:
-        raise NotOnBackend(
-            f"A plugin on nexus-platform cannot be given the configuration {dict(config)!r}.",
-            where=where,
-            why="the framework passes none to plugins: self.config is an empty dict there",
-            fix="Leave it out, or run this test in memory: pytest --nexus-backend embedded.",
-        )
 
 
 def _name_of(found: Target) -> str:

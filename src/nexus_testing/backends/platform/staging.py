@@ -39,6 +39,22 @@ def category_of(site: Site, manifest: dict[str, Any]) -> str:
     return site.folder.parent.name if site.folder.parent.parent.name == TOP else "custom"
 
 
+class _Shelf:
+    """What the framework asks of a folder of folders, without one on disk."""
+
+    def __init__(self, entries: list[Any]) -> None:
+        self._entries = entries
+
+    def exists(self) -> bool:
+        return True
+
+    def is_dir(self) -> bool:
+        return True
+
+    def iterdir(self) -> list[Any]:
+        return self._entries
+
+
 class _Given(Loader):
     """Makes a module of what it is given, as often as it is loaded."""
 
@@ -71,6 +87,7 @@ class Staging(MetaPathFinder):
         self._scratch = scratch
         self._folder: Path | None = None
         self._packages: dict[tuple[str, str], str] = {}
+        self._folders: dict[tuple[str, str], Path] = {}
         self._given: dict[str, dict[str, object]] = {}
         self._before: dict[str, ModuleType] = {}
         self._path: list[str] = []
@@ -84,10 +101,10 @@ class Staging(MetaPathFinder):
             self._folder = Path(tempfile.mkdtemp(prefix="app-", dir=self._scratch() if self._scratch else None))
         return self._folder
 
-    @property
-    def directory(self) -> Path:
-        """The folder in which the framework looks for manifests."""
-        return self.folder() / TOP
+    def shelf(self) -> Any:
+        """Return what stands for the folder of all plugins, where the framework looks for manifests."""
+        categories = dict.fromkeys(category for category, _ in self._folders)
+        return _Shelf([_Shelf([at for (one, _), at in self._folders.items() if one == name]) for name in categories])
 
     def enter(self, *, chdir: bool) -> None:
         """Take the name over.
@@ -135,10 +152,7 @@ class Staging(MetaPathFinder):
             self._packages[category, site.name] = site.entry_point.module.removesuffix(".plugin")
         else:
             self.place_class(site.entry_point.load(), site.name, category)
-        if site.manifest.is_file():
-            target = self.directory / category / site.name
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(site.manifest, target / "manifest.json")
+        self._folders[category, site.name] = site.folder
         return f"{category}.{site.name}"
 
     def place_class(self, cls: object, name: str, category: str = "custom", called: str = "") -> str:
