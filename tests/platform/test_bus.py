@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nexus_testing.errors import DrainTimeout, EventError, NotOnBackend
+from nexus_testing.app import create_test_app
+from nexus_testing.errors import DrainTimeout, EventAssertionError, EventError, NotOnBackend
 
 pytestmark = pytest.mark.asyncio
 
@@ -102,3 +103,71 @@ async def test_what_the_framework_does_not_have_is_said_by_name(make_app: Any) -
         app.db.collection("orders")
     with pytest.raises(AttributeError, match=r"'nonsense'$"):
         _ = app.event_bus.nonsense
+
+
+async def test_a_test_may_wait_for_an_event(make_app: Any) -> None:
+    """Until it comes, or until it is clear that it does not."""
+    from nexus.core import EventPriority
+
+    app = await make_app()
+    waiting = asyncio.create_task(app.event_bus.expect("order.paid", id="7"))
+    await asyncio.sleep(0)
+    await app.event_bus.publish("order.paid", {"id": "7"}, EventPriority.HIGH)
+    assert (await waiting).priority.name == "HIGH"
+    with pytest.raises(EventAssertionError, match=r"Did you mean 'order.paid'"):
+        await app.event_bus.expect("order.payed", within=0.01)
+
+
+async def test_a_handler_that_drains_would_wait_for_itself(make_app: Any) -> None:
+    """It is told so, and a request's wait passes it by."""
+    app = await make_app()
+
+    async def drain(_event: Any) -> None:
+        await app.settle()
+        await app.event_bus.drain()
+
+    app.event_bus.subscribe("order.created", drain)
+    await app.event_bus.publish("order.created", {})
+    await app.event_bus.drain()
+    assert "would wait for itself" in str(app.event_bus.errors[0].error)
+
+
+async def test_what_is_unsubscribed_is_called_no_more(make_app: Any) -> None:
+    """One subscription goes at a time; a name in another spelling is found at the end."""
+    app = await make_app()
+    heard: list[Any] = []
+    for _ in range(2):
+        app.event_bus.subscribe("order.created", heard.append)
+    app.event_bus.unsubscribe("order.created", heard.append)
+    app.event_bus.subscribe("order.paid", heard.append)
+    await app.event_bus.publish("order.created", {})
+    await app.event_bus.publish("order_paid", {})
+    await app.shutdown()
+    assert ["order.created"] == [event.name for event in heard]
+    assert ["NX501"] == [finding.id for finding in app.findings]
+
+
+async def test_what_the_framework_refuses_is_not_on_record(make_app: Any) -> None:
+    """Data that is no dict, and a priority that is none, are its own errors; nothing was published."""
+    app = await make_app()
+    await app.event_bus.drain()
+    before = len(app.event_bus.published)
+    with pytest.raises(ValueError, match="valid dictionary"):
+        await app.event_bus.publish("order.created", ["7"])
+    with pytest.raises(AttributeError, match="'int' object has no attribute 'value'"):
+        await app.event_bus.publish("order.created", {}, 5)
+    assert before == len(app.event_bus.published)
+    await app.event_bus.drain()
+
+
+async def test_events_before_the_start_wait_for_it() -> None:
+    """Nothing delivers them yet, which a drain says; the start does."""
+    app = create_test_app(backend="platform")
+    heard: list[Any] = []
+    app.event_bus.subscribe("order.created", heard.append)
+    await app.event_bus.publish("order.created", {})
+    with pytest.raises(EventError, match="Start the app first"):
+        await app.event_bus.drain()
+    async with app:
+        await app.event_bus.drain()
+    assert len(heard) == 1
