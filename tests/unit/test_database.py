@@ -248,10 +248,10 @@ async def test_a_document_over_16_mb_is_refused() -> None:
     await db.set("items.1", {"text": ""})
     large = "x" * (16 * 1024 * 1024)
 
-    with pytest.raises(DataError, match="refuses 'items.2'") as caught:
+    with pytest.raises(DataError, match=r"refuses 'items.2'") as caught:
         await db.set("items.2", {"text": large})
     assert "too large" in caught.value.why
-    with pytest.raises(DataError, match="refuses 'items.1'"):
+    with pytest.raises(DataError, match=r"refuses 'items.1'"):
         await db.update("items.1", {"text": large})
     assert [("items.1", "")] == [(key, (await db.get(key)).text) for key in await db.list_keys()]
 
