@@ -191,6 +191,7 @@ async def _shared(request: pytest.FixtureRequest) -> AsyncIterator[App]:
 def nexus_between_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     """Take back what a test does to an app that others share. Such an app brings it along."""
     shared.check_loop(request)
+    shared.check_time(request)
     yield
     shared.take_back(request)
 

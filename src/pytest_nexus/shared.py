@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, coroutines
+from . import apps, clocks, coroutines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nexus_testing.app import App
 
-__all__ = ("SCOPES", "check_loop", "keep", "scope_of", "take_back", "take_back_after")
+__all__ = ("SCOPES", "check_loop", "check_time", "keep", "scope_of", "take_back", "take_back_after")
 
 SCOPES = {"nexus_app_module": "module", "nexus_app_session": "session"}
 """The scopes of the fixtures that are such an app."""
@@ -84,6 +84,30 @@ def check_loop(request: pytest.FixtureRequest) -> None:
                 why="what an app waits for can only be awaited on its own loop",
                 fix=f'Mark the test, or the whole module: @pytest.mark.asyncio(loop_scope="{scope}")',
             )
+
+
+def check_time(request: pytest.FixtureRequest) -> None:
+    """Refuse virtual time in a test that shares an app, which was started before it.
+
+    Args:
+        request: The request of a fixture of the test.
+
+    Raises:
+        ClockError: If the test asks for it.
+    """
+    __tracebackhide__ = True
+    if clocks.NAME not in request.fixturenames:
+        return
+    from nexus_testing.errors import ClockError
+    from nexus_testing.locations import of_callable
+
+    name = next(one for one in SCOPES if one in request.fixturenames)
+    raise ClockError(
+        f"{request.node.name} asks for virtual time, and {name} was started in real time.",
+        where=of_callable(getattr(request.node, "obj", None)),
+        why="what it waits for since, such as the next run of a background task, comes in real time",
+        fix="Use the fixture nexus_app there, which starts after the clock.",
+    )
 
 
 def take_back(request: pytest.FixtureRequest) -> None:

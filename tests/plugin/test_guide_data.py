@@ -187,17 +187,61 @@ def test_the_cache(repo: Repo) -> None:
         "cached",
         CACHING,
         """
-        async def test_a_result_is_kept(nexus_app, nexus_cache):
+        async def test_a_result_is_kept(nexus_app, nexus_cache, nexus_clock):
             plugin = nexus_app.get_plugin("cached")
             assert "a1" == await plugin.get_expensive_data("a")
             assert "a1" == await plugin.get_expensive_data("a")
-            assert 299 < await nexus_cache.for_plugin("cached").ttl("get_expensive_data:a") <= 300
+            assert 300 == await nexus_cache.for_plugin("cached").ttl("get_expensive_data:a")
             await plugin.invalidate_cache("a")
             assert "a2" == await plugin.get_expensive_data("a")
+            await nexus_clock.advance(minutes=4, seconds=59)
+            assert "a2" == await plugin.get_expensive_data("a")
+            await nexus_clock.advance(seconds=1)
+            assert "a3" == await plugin.get_expensive_data("a")
 
 
         async def test_the_next_test_has_a_cache_of_its_own(nexus_app):
             assert "a1" == await nexus_app.get_plugin("cached").get_expensive_data("a")
         """,
         2,
+    )
+
+
+def test_redis_itself_on_the_clock(repo: Repo) -> None:
+    """A plugin's own client waits and its keys expire in virtual time, and those who listen hear of it."""
+    _passes(
+        repo,
+        "cached",
+        CACHING,
+        """
+        import asyncio
+
+        async def test_a_command_that_waits(nexus_app, nexus_clock):
+            client = nexus_app.cache_manager.redis(decode_responses=True)
+            popping = asyncio.create_task(client.blpop(["todo"], 300))
+            await nexus_clock.advance(seconds=299)
+            assert not popping.done()
+            await nexus_clock.advance(seconds=1)
+            assert await popping is None
+
+
+        async def test_a_key_that_expires(nexus_app, nexus_clock):
+            client = nexus_app.cache_manager.redis(decode_responses=True)
+            async with client.pubsub(ignore_subscribe_messages=True) as listener:
+                await listener.subscribe("__keyevent@0__:expired")
+                await client.set("a", "1", ex=60)
+                await nexus_clock.advance(seconds=60)
+                heard = [await listener.get_message() for _ in range(3)]
+            assert ["a"] == [one["data"] for one in heard if one]
+
+
+        async def test_a_document_that_expires(nexus_app, nexus_db, nexus_clock):
+            await nexus_db.collection("sessions").create_index("at", expireAfterSeconds=60)
+            await nexus_db.collection("sessions").insert_one({"at": nexus_clock.now()})
+            await nexus_clock.advance(seconds=59)
+            assert 1 == await nexus_db.collection("sessions").count_documents({})
+            await nexus_clock.advance(seconds=1)
+            assert 0 == await nexus_db.collection("sessions").count_documents({})
+        """,
+        3,
     )

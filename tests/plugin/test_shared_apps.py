@@ -113,6 +113,16 @@ def test_a_test_on_another_loop_is_told_what_to_write(shop: Repo, mark: str, run
     )
 
 
+@pytest.mark.parametrize("asks", ["a fixture", "a mark"])
+def test_virtual_time_is_refused(shop: Repo, asks: str) -> None:
+    """A test in virtual time is told to use an app of its own, since the shared one was started before."""
+    mark, fixture = ("", ", nexus_clock") if asks == "a fixture" else ("@pytest.mark.nexus_clock\n", "")
+    shop.write("tests/test_a.py", f"import pytest\n\n\n{mark}async def test_a(nexus_app_module{fixture}):\n    pass\n")
+    result = shop.run()
+    assert {"errors": 1} == result.parseoutcomes()
+    result.stdout.fnmatch_lines(["*test_a asks for virtual time, and nexus_app_module was started in real time."])
+
+
 def test_what_it_prints_works(shop: Repo) -> None:
     """The mark that the error prints is right."""
     mark = 'import pytest\n\npytestmark = pytest.mark.asyncio(loop_scope="module")\n'
