@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, audit, clocks, coroutines, fixtures, places, settings, shared, tracebacks
+from . import apps, audit, clocks, coroutines, fixtures, framework, places, settings, shared, tracebacks
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
 from .fixtures import nexus_between_tests, respx_mock  # noqa: F401 - as above; they are no names that users use
 from .report import KEY as REPORT
@@ -57,6 +57,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Set what holds for every app, and keep advice about event loops from ending the run."""
     coroutines.silence_unset_scope(config)
+    if config.stash[settings.KEY].backend == "platform":
+        framework.filter_warnings(config)
     _session_report.append(config.stash[REPORT])
     config.addinivalue_line("markers", "nexus_allow(*ids, reason): findings that are none in this test, and why.")
     config.addinivalue_line("markers", "nexus_allow_leaks(*kinds, reason): what this test may leave alive, and why.")
@@ -110,9 +112,7 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     here = parent.config.stash[places.KEY]
     here.prepare(module_path)
     if parent.config.stash[settings.KEY].backend == "platform" and here.near(module_path):
-        from nexus_testing.backends.platform import prefetch
-
-        prefetch()
+        framework.prefetch()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -158,9 +158,7 @@ def pytest_exception_interact(node: Any, call: pytest.CallInfo[Any], report: Any
     """Explain a test file that cannot import a plugin, since the installed framework lacks what that imports."""
     if not isinstance(report, pytest.CollectReport) or node.config.stash[settings.KEY].backend != "platform":
         return
-    from nexus_testing.backends.platform import explain_import
-
-    finding = explain_import(call.excinfo.value) if call.excinfo is not None else None
+    finding = framework.explain(call.excinfo)
     if finding is not None:
         node.config.stash[REPORT].count(finding)
 

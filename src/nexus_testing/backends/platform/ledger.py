@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...clock import RealClock
+from ...clock import current
 from ...errors import NotOnBackend, did_you_mean
 from ...findings import allowed
 from ...records import FindingMade, Journal
@@ -24,7 +24,7 @@ class Ledger:
     held = None
 
     def __init__(self) -> None:
-        self.clock = RealClock()
+        self.clock = current()
         self.journal = Journal()
         self.findings: list[Finding] = []
         self.refuted: set[Refuted] = set()

@@ -202,4 +202,5 @@ class Staging(MetaPathFinder):
 
 
 def _below(top: str) -> list[str]:
-    return [name for name in sys.modules if name == top or name.startswith(f"{top}.")]
+    # Of thousands of modules hardly one begins like it.
+    return [name for name in sys.modules if name.startswith(top) and name[len(top) :][:1] in {"", "."}]
