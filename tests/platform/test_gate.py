@@ -79,6 +79,12 @@ def test_configuration_that_means_nothing_is_refused(config: dict[str, Any], tex
         create_test_app(config=config, backend="platform")
 
 
+def test_the_other_framework_is_refused_in_this_process() -> None:
+    """Which of the two plugins import is decided once."""
+    with pytest.raises(BackendError, match="stands for nexus-platform in this process"):
+        create_test_app(backend="embedded")
+
+
 @pytest.mark.parametrize("config", [{"auth": {"token_lifetime": 1}}, {"plugins": {"shop": {"a": 1}}}])
 def test_what_only_the_other_framework_has_is_said_by_name(config: dict[str, Any]) -> None:
     """Nothing is dropped without a word."""
@@ -96,3 +102,60 @@ def test_a_test_file_that_cannot_import_the_plugin(repo: Repo) -> None:
     result.stdout.fnmatch_lines(
         ["*ModuleNotFoundError: No module named 'nexus.plugins.categories'*", "NX801 warning: *"]
     )
+
+
+def test_virtual_time_is_the_frameworks_too(repo: Repo) -> None:
+    """What a handler waits for comes when the test says so; records are in virtual time."""
+    repo.manifest()
+    repo.write("plugin.py")
+    repo.write(
+        "tests/test_shop.py",
+        """
+        import asyncio
+
+        import pytest
+
+
+        @pytest.fixture
+        def nexus_plugins():
+            return []
+
+
+        async def test_an_hour_passes(nexus_clock, nexus_app, event_bus):
+            async def close(event):
+                await asyncio.sleep(3600)
+                await event_bus.publish("shop.closed", {})
+
+            event_bus.subscribe("shop.opened", close)
+            await event_bus.publish("shop.opened", {})
+            await nexus_clock.advance(hours=1)
+            await event_bus.drain()
+            opened, closed = event_bus.assert_sequence("shop.opened", "shop.closed")
+            assert closed.at - opened.at == 3600
+        """,
+    )
+    repo.run(apart=True).assert_outcomes(passed=1)
+
+
+def test_shared_apps_are_refused_by_name(repo: Repo) -> None:
+    """There is no way back for the parts of the framework."""
+    repo.manifest()
+    repo.write("plugin.py")
+    repo.write(
+        "tests/test_shop.py",
+        """
+        import pytest
+
+
+        @pytest.fixture(scope="session")
+        def nexus_plugins():
+            return []
+
+
+        async def test_it(nexus_app_module):
+            pass
+        """,
+    )
+    result = repo.run(apart=True)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*nexus-platform does not have a way back for a shared app.*"])

@@ -53,7 +53,7 @@ async def test_a_failure_has_the_cause_that_the_framework_swallowed(  # noqa: PL
     with pytest.raises(PluginLoadError, match=text) as raised:
         await app.load_plugin("shop")
     assert type(raised.value.__cause__) is cause
-    assert await app.load_plugin("shop", check=False) is False
+    assert await app.load_plugin("business.shop", check=False) is False
     assert app.plugins == {}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError, did_you_mean
+from ..errors import BackendError, ConfigurationError, did_you_mean
 from ..locations import caller
 from .protocol import Backend, Limits
 
@@ -53,6 +54,14 @@ def make_backend(
             where=caller(4),
             why=f"there are {' and '.join(BACKENDS)}",
             fix=did_you_mean(name, BACKENDS) or "Use the in-memory framework: --nexus-backend embedded.",
+        )
+    real = getattr(sys.modules.get("nexus"), "__name__", "") == "nexus" and name == "embedded"
+    if real and hasattr(sys.modules["nexus"], "NexusApp"):
+        raise BackendError(
+            "`import nexus` stands for nexus-platform in this process, so no plugin can run in memory.",
+            where=caller(4),
+            why="which of the two plugins import is decided once, for the whole process",
+            fix="Run these tests by themselves: pytest --nexus-backend embedded.",
         )
     if name == "platform":
         from .platform import PlatformBackend

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ...errors import LifecycleError, PluginLoadError, PluginUnloadError, did_you_mean
+from ...errors import LifecycleError, PluginLoadError, PluginNotFound, PluginUnloadError, did_you_mean
 from ...findings import find
 from ...limits import limit
 from ...locations import Location, of_callable, of_exception
@@ -111,7 +112,7 @@ class Plugins:
             PluginLoadError: If it cannot be loaded; the exception that the framework swallowed is the cause.
         """
         refuse_config(config)
-        plugin = self.place(resolve(target))
+        plugin = self.place(_resolved(target))
         return await self.load_placed(plugin)
 
     async def load_placed(self, plugin: Loaded) -> Loaded:
@@ -338,6 +339,14 @@ class Plugins:
             for error in self.failures(watch.seen):
                 raise error
         plugin.state = State.ACTIVE if how == "enable" else State.DISABLED
+
+
+def _resolved(target: object) -> Target:
+    """Return what a test means; a plugin may be named as the framework names it, too, with its category."""
+    if isinstance(target, str) and target.count(".") == 1 and os.sep not in target:
+        with suppress(PluginNotFound):
+            return resolve(target.partition(".")[2])
+    return resolve(target)
 
 
 def _name_of(found: Target) -> str:
