@@ -29,6 +29,7 @@ The tree::
     ├── ServiceError                  wrong use of the service registry
     │   └── ServiceAssertionError     an assertion on the calls of a service that does not hold (also an AssertionError)
     ├── ScheduleError                 a schedule that cannot be
+    │   └── ScheduleAssertionError    an assertion on background tasks that does not hold (also an AssertionError)
     ├── TemplateError                 a template of a plugin's that is not there or cannot be rendered
     ├── ClockError                    a time that a clock cannot show or a place where it cannot run (also a ValueError)
     ├── Stalled                       a test that waits for what time does not bring
@@ -95,6 +96,7 @@ __all__ = (
     "PluginUnloadError",
     "QueryAssertionError",
     "ResultError",
+    "ScheduleAssertionError",
     "ScheduleError",
     "ServiceAssertionError",
     "ServiceError",
@@ -351,6 +353,10 @@ class ServiceAssertionError(ServiceError, AssertionError):
 
 class ScheduleError(NexusTestingError):
     """A schedule that cannot be."""
+
+
+class ScheduleAssertionError(ScheduleError, AssertionError):
+    """An assertion on background tasks that does not hold."""
 
 
 class TemplateError(NexusTestingError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .nexus.events import EventBus
     from .nexus.permissions import PermissionUse
     from .nexus.services import ServiceRegistry
+    from .nexus.tasks import TaskManager
     from .records import Journal
     from .runtime.routes import Mounted
     from .runtime.ui import PluginUi
@@ -56,6 +57,11 @@ class Parts:
     def db(self) -> MemoryDatabase:
         """The database that the plugins share."""
         return self._backend.db  # type: ignore[no-any-return]
+
+    @property
+    def task_manager(self) -> TaskManager:
+        """What runs the plugins' background tasks, with assertions on their runs."""
+        return self._backend.task_manager  # type: ignore[no-any-return]
 
     @property
     def cache_manager(self) -> CacheManager:

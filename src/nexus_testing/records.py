@@ -181,7 +181,7 @@ class CacheCall(NamedTuple):
 
 
 class JobRun(NamedTuple):
-    """A background task ran once.
+    """A background task ran once. `attempt` is 1, and more where a run that failed is tried again.
 
     What called `run_now` counts as its cause, and else what registered it, unless that was a hook.
     """
@@ -195,6 +195,7 @@ class JobRun(NamedTuple):
     correlation_id: str | None
     begun: int
     caused_by: int | None
+    attempt: int = 1
 
 
 class Refused(NamedTuple):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nexus_testing.nexus.database import MemoryDatabase
     from nexus_testing.nexus.events import EventBus
     from nexus_testing.nexus.services import ServiceRegistry
+    from nexus_testing.nexus.tasks import TaskManager
     from nexus_testing.records import Journal
     from nexus_testing.runtime.discovery import Project
 
@@ -38,6 +39,7 @@ __all__ = (
     "nexus_plugins",
     "nexus_services",
     "nexus_stubs",
+    "nexus_tasks",
     "service_registry",
     "test_client",
 )
@@ -244,6 +246,12 @@ def nexus_db(nexus_app: App) -> MemoryDatabase:
 def nexus_cache(nexus_app: App) -> CacheManager:
     """The app's cache."""
     return nexus_app.cache_manager
+
+
+@pytest.fixture
+def nexus_tasks(nexus_app: App) -> TaskManager:
+    """What runs the plugins' background tasks, with assertions on their runs."""
+    return nexus_app.task_manager
 
 
 @pytest.fixture

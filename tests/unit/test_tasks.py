@@ -160,11 +160,11 @@ def test_a_schedule_knows_what_comes_next(schedule: Schedule, now: str, expected
     assert datetime.fromisoformat(expected).replace(tzinfo=UTC) == found
 
 
-def test_a_schedule_is_in_utc() -> None:
-    """A moment in another zone is the same moment."""
+def test_a_schedule_is_in_the_zone_of_the_clock() -> None:
+    """Unless it has a zone of its own."""
     there = datetime(2030, 1, 1, 3, 30, tzinfo=timezone(timedelta(hours=2)))
-
-    assert datetime(2030, 1, 1, 2, tzinfo=UTC) == Schedule.daily(hour=2).next_after(there, started=START)
+    assert datetime(2030, 1, 2, 0, tzinfo=UTC) == Schedule.daily(hour=2).next_after(there, started=START)
+    assert datetime(2030, 1, 1, 2, tzinfo=UTC) == Schedule.daily(hour=2, tz=UTC).next_after(there, started=START)
 
 
 def test_a_moment_needs_a_zone() -> None:
@@ -213,7 +213,7 @@ def test_a_schedule_says_what_it_is() -> None:
             Schedule.daily(2),
             Schedule.weekly("friday", 17, 30),
         )
-    ] == ["every 0:15:00", "hourly at minute 5", "daily at 02:00 UTC", "every friday at 17:30 UTC"]
+    ] == ["every 0:15:00", "hourly at minute 5", "daily at 02:00", "every friday at 17:30"]
 
 
 # -- what is a task ----------------------------------------------------------------------------------------------

@@ -101,6 +101,7 @@ class EmbeddedBackend:
         self.service_registry = kernel.service_registry
         self.db = kernel.db
         self.cache_manager = kernel.cache_manager
+        self.task_manager = kernel.task_manager
         self.config = kernel.config
         self.fastapi_app = FastAPI(title=TITLE, version=nexus_package.__version__)
         self.fastapi_app.state.nexus = kernel

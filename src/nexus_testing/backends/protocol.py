@@ -48,6 +48,11 @@ class Backend(Protocol):
     plugin_configs: dict[str, Mapping[str, Any]]
 
     @property
+    def task_manager(self) -> Any:
+        """What runs background tasks."""
+        ...
+
+    @property
     def cache_manager(self) -> Any:
         """The cache that the plugins share."""
         ...

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import dataclasses
-import inspect
 import logging
+import math
 import time
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..calls import awaited
-from ..errors import ScheduleError, did_you_mean
+from ..errors import OutboundRefused, ScheduleError, did_you_mean
 from ..locations import caller
 from ..records import JobRun
+from .background import BackgroundTask
 from .context import Activity, activity, who
 from .handles import Handle
+from .jobs import JobAssertions
 from .schedules import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable
 
     from .kernel import Kernel
     from .permissions import Permissions
@@ -30,66 +32,20 @@ logger = logging.getLogger("nexus.tasks")
 
 Names: TypeAlias = list[str]
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class BackgroundTask:
-    """What is to be run, and when.
-
-    Args:
-        name: The task's name, unique in its plugin.
-        handler: A coroutine function or method that needs no arguments.
-        schedule: When.
-
-    Raises:
-        ScheduleError: If one of them is something else.
-    """
-
-    name: str
-    handler: Callable[[], Coroutine[Any, Any, Any]]
-    schedule: Schedule
-
-    def __post_init__(self) -> None:
-        what = fix = ""
-        if not isinstance(self.name, str) or not self.name:
-            what, fix = f"A background task cannot be called {self.name!r}.", "name='cleanup_old_data'"
-        elif not isinstance(self.schedule, Schedule):
-            what = f"The background task {self.name!r} cannot run at {self.schedule!r}, which is no Schedule."
-            fix = "schedule=Schedule.every_minutes(15)"
-        elif not _is_coroutine_function(self.handler):
-            what = f"The background task {self.name!r} cannot run {self.handler!r}, which is no coroutine function."
-            fix = (
-                "Write `async def`, and pass the function itself, without calling it: "
-                f"handler=self.{getattr(self.handler, '__name__', self.name)}"
-            )
-            if inspect.iscoroutine(self.handler):
-                self.handler.close()
-        else:
-            try:
-                inspect.signature(self.handler).bind()
-            except TypeError as error:
-                what = f"The background task {self.name!r} cannot run its handler without arguments: {error}."
-                fix = "Take them from self, or pass functools.partial(...)."
-            except ValueError:
-                return
-        if what:
-            raise ScheduleError(what, where=caller(), fix=fix, plugin=who())
-
-
-def _is_coroutine_function(handler: object) -> bool:
-    if inspect.iscoroutinefunction(handler):
-        return True
-    return callable(handler) and not inspect.isclass(handler) and inspect.iscoroutinefunction(type(handler).__call__)
+_HALF = 0.000_000_5
+"""Half a microsecond, in seconds: a quotient of two floats may be a little less than it should be."""
 
 
 class _Entry:
     """One registered task."""
 
-    __slots__ = ("caused_by", "correlation_id", "handle", "lock", "loop", "runner", "task")
+    __slots__ = ("caused_by", "correlation_id", "handle", "lock", "loop", "paused", "runner", "task")
 
     def __init__(self, task: BackgroundTask, handle: Handle) -> None:
         self.task = task
         self.handle = handle
         self.lock = asyncio.Lock()
+        self.paused = False
         self.loop: asyncio.Task[None] | None = None
         self.runner: asyncio.Task[Any] | None = None
         doing = activity.get()
@@ -97,7 +53,7 @@ class _Entry:
         self.caused_by = doing.number if doing is not None else None
 
 
-class TaskManager:
+class TaskManager(JobAssertions):
     """Runs the background tasks of the plugins that are active. Lives as long as its app.
 
     Args:
@@ -109,6 +65,7 @@ class TaskManager:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._journal = kernel.journal
         self._entries: list[_Entry] = []
         self._active: set[str | None] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -236,6 +193,30 @@ class TaskManager:
             )
         return await self._run(entry)
 
+    def pause(self, name: str, *, plugin: str | None = None) -> None:
+        """Let a task's times go by until it is resumed; a run that is on goes on.
+
+        Args:
+            name: The task's name.
+            plugin: Whose task, where several plugins have one of that name.
+
+        Raises:
+            ScheduleError: If there is none.
+        """
+        self._entry(name, plugin).paused = True
+
+    def resume(self, name: str, *, plugin: str | None = None) -> None:
+        """Have a paused task run at its times again, the next one first.
+
+        Args:
+            name: The task's name.
+            plugin: Whose task, where several plugins have one of that name.
+
+        Raises:
+            ScheduleError: If there is none.
+        """
+        self._entry(name, plugin).paused = False
+
     def activate(self, plugin: str | None) -> None:
         """Start the tasks of a plugin, and from now on those that it registers.
 
@@ -308,25 +289,59 @@ class TaskManager:
             await asyncio.wait(ending)
 
     async def _repeat(self, entry: _Entry) -> None:
-        clock = self._kernel.clock
         me = asyncio.current_task()
-        started = clock.now()
-        due = started
+        async for _ in self._times(entry.task.schedule):
+            if not entry.paused:
+                await self._try(entry, me)
+            if entry.loop is not me:
+                return
+
+    async def _times(self, schedule: Schedule) -> AsyncIterator[None]:
+        """Yield at each time of a schedule; those that go by meanwhile are left out."""
+        clock = self._kernel.clock
+        if schedule.interval is not None:
+            # On the time that only ever grows: whoever sets the wall clock does not change how long an hour is.
+            interval, begun, number = schedule.interval.total_seconds(), clock.monotonic(), 0
+            while True:
+                passed = math.floor((clock.monotonic() - begun + _HALF) / interval)
+                number = max(number, passed) + 1
+                due = begun + number * interval + schedule.lateness(number).total_seconds()
+                while (wait := due - clock.monotonic()) > _HALF:
+                    await clock.sleep(wait)
+                yield
+        # Differences in UTC: between two times of one zone Python takes what the wall shows, summer time or not.
+        started = due_at = clock.now().astimezone(UTC)
         while True:
-            due = entry.task.schedule.next_after(max(clock.now(), due), started=started)
-            while (wait := (due - clock.now()).total_seconds()) > 0:
+            now = max(clock.now().astimezone(UTC), due_at).astimezone(clock.zone)
+            found = schedule.next_after(now, started=started)
+            if found is None:
+                return
+            due_at = found.astimezone(UTC)
+            late = due_at + schedule.lateness(due_at.timestamp())
+            while (wait := (late - clock.now().astimezone(UTC)).total_seconds()) > 0:
                 await clock.sleep(wait)
+            yield
+            if schedule.at is not None:
+                return
+
+    async def _try(self, entry: _Entry, me: asyncio.Task[Any] | None) -> None:
+        """Run a task at one of its times, and again if it fails and may."""
+        for attempt in range(1, entry.task.retries + 2):
             try:
-                await self._run(entry)
-            except (Exception, asyncio.CancelledError):
+                await self._run(entry, attempt)
+            except (Exception, asyncio.CancelledError, OutboundRefused):
                 if me is not None and me.cancelling():
                     raise
                 # Recorded already; the next run comes.
                 logger.exception("Error in background task %s", entry.task.name)
+            else:
+                return
+            if attempt <= entry.task.retries:
+                await self._kernel.clock.sleep(entry.task.backoff * 2 ** (attempt - 1))
             if entry.loop is not me:
                 return
 
-    async def _run(self, entry: _Entry) -> Any:
+    async def _run(self, entry: _Entry, attempt: int = 1) -> Any:
         async with entry.lock:
             journal = self._kernel.journal
             at = self._kernel.clock.time()
@@ -341,7 +356,10 @@ class TaskManager:
             error: BaseException | None = None
             started = time.perf_counter()
             try:
-                return await entry.task.handler()
+                if entry.task.timeout is None:
+                    return await entry.task.handler()
+                async with asyncio.timeout(entry.task.timeout):
+                    return await entry.task.handler()
             except BaseException as raised:
                 error = raised
                 raise
@@ -359,6 +377,7 @@ class TaskManager:
                         correlation_id,
                         begun,
                         caused_by,
+                        attempt,
                     )
                 )
 

@@ -120,6 +120,11 @@ class PlatformBackend:
         return {name: plugin.folder for name, plugin in self._ledger.plugins.items()}
 
     @property
+    def task_manager(self) -> Any:
+        """What runs background tasks: nothing."""
+        raise self._has_no("background tasks", "it has no task_manager")
+
+    @property
     def cache_manager(self) -> Any:
         """Nothing: there is no cache."""
         raise self._has_no("a cache", "it sets the cache_manager of every plugin to None")
