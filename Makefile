@@ -7,7 +7,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help install check coverage bench ci clean constraints nightly differences platform random pythons lowest newest
+.PHONY: help install check coverage bench ci clean constraints nightly repetitions differences platform random pythons lowest newest
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -42,13 +42,16 @@ bench: install  ## measure what the harness costs
 ci:  ## run all that has to pass before a change is merged
 	.ci/run
 
-nightly:  ## run what takes long: documents compared at length, random order, other Pythons, lowest and newest dependencies
-	$(MAKE) --keep-going differences random pythons lowest newest
+nightly:  ## run what takes long: documents compared at length, repetitions, random order, other Pythons, lowest and newest dependencies
+	$(MAKE) --keep-going differences repetitions random pythons lowest newest
 
 # The seed of a night is its date, so that each compares other operations and any of them can be run again.
 differences: install
 	NEXUS_DIFFERENCES=20000 $(BIN)/pytest -q -n 0 tests/contract/test_differences.py
 	NEXUS_DIFFERENCES=20000 NEXUS_DIFFERENCES_SEED=$$(date +%Y%m%d) $(BIN)/pytest -q -n 0 tests/contract/test_differences.py
+
+repetitions: install
+	NEXUS_REPETITIONS=1000 $(BIN)/pytest -q -n 0 tests/unit/test_scheduler.py -k ten_timers
 
 random:
 	$(MAKE) install VENV=.venv-random

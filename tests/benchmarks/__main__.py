@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import documents, entry_import, event_bus, loading, one_get, real_framework, sharing, startup, suites
+from . import clock, documents, entry_import, event_bus, loading, one_get, real_framework, sharing, startup, suites
 from .environments import Environments
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ FIGURES = {
     "event_bus": event_bus.measure,
     "loading": loading.measure,
     "documents": documents.measure,
+    "clock": clock.measure,
     "sharing": sharing.measure,
     "real_framework": real_framework.measure,
 }

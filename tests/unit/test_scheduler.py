@@ -355,4 +355,6 @@ async def test_ten_timers_run_the_same_each_time() -> None:
     first = await _interleaved()
     assert 1000 < len(first)
     for _ in range(int(os.environ.get("NEXUS_REPETITIONS", "50")) - 1):
-        assert first == await _interleaved()
+        again = await _interleaved()
+        assert [] == [pair for pair in zip(first, again, strict=False) if pair[0] != pair[1]][:3]
+        assert len(first) == len(again)

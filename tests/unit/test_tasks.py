@@ -31,6 +31,8 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 class FakeClock:
     """A clock that moves when the test says so, and wakes the sleepers in order."""
 
+    zone = UTC
+
     def __init__(self) -> None:
         self._now = START
         self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
