@@ -7,13 +7,72 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from nexus_testing import create_test_app
 from nexus_testing.errors import DataError, TransactionError
+from nexus_testing.namespace import platform_installed
 from nexus_testing.nexus.adapter import DatabaseAdapter
 from nexus_testing.nexus.database import MemoryDatabase
 
 
-class DatabaseContract:
-    """Tests of a database; a child says which one, in a fixture `db` that is connected and empty."""
+class KeyContract:
+    """What every database answers alike, those of the published framework too.
+
+    A child says which one, in a fixture `db` that is connected and empty.
+    """
+
+    @pytest.mark.asyncio
+    async def test_values_under_keys(self, db: Any) -> None:
+        """A value is written, replaced, read, found and deleted; what is not there gives the default."""
+        first = {"name": "a", "tags": ["x", {"n": 1.5, "none": None, "yes": True}]}
+        await db.set("item:1", first)
+        assert first == await db.get("item:1")
+        await db.set("item:1", {"name": "b"})
+        await db.set("item:2", ["c"])
+        await db.set("other", "text")
+
+        assert {"name": "b"} == await db.get("item:1")
+        assert (["c"], "text") == (await db.get("item:2"), await db.get("other"))
+        assert await db.exists("item:1")
+        await db.delete("item:1")
+        await db.delete("item:1")
+        assert not await db.exists("item:1")
+        assert (None, 7) == (await db.get("item:1"), await db.get("item:1", 7))
+
+    @pytest.mark.asyncio
+    async def test_keys_by_pattern(self, db: Any) -> None:
+        """Keys are listed, all of them or by a pattern with a star; `clear` deletes every one."""
+        for key in ("item:1", "item:2", "order:1"):
+            await db.set(key, {"key": key})
+
+        assert ["item:1", "item:2", "order:1"] == sorted(await db.list_keys())
+        assert ["item:1", "item:2"] == sorted(await db.list_keys("item:*"))
+        await db.clear()
+        assert [] == await db.list_keys()
+        assert not await db.exists("item:1")
+
+    @pytest.mark.asyncio
+    async def test_an_empty_value_is_one(self, db: Any) -> None:
+        """An empty dict or list is there."""
+        value: Any
+        for value in ({}, []):
+            await db.set("empty", value)
+            assert await db.exists("empty")
+            assert value == await db.get("empty", 7)
+
+    @pytest.mark.asyncio
+    async def test_health(self, db: Any) -> None:
+        """A database that is connected is healthy; one that is not answers nothing and says so."""
+        await db.set("a", {})
+        health = await db.health_check()
+        assert ("healthy", True, 1) == (health["status"], health["connected"], health["total_keys"])
+        await db.disconnect()
+        assert "disconnected" == (await db.health_check())["status"]
+        with pytest.raises((DataError, RuntimeError), match="not connected"):
+            await db.get("a")
+
+
+class DatabaseContract(KeyContract):
+    """What is ours besides: copies, BSON's rules, documents and transactions."""
 
     @pytest.mark.asyncio
     async def test_keys(self, db: DatabaseAdapter) -> None:
@@ -94,3 +153,17 @@ class TestMemoryDatabase(DatabaseContract):
         db = MemoryDatabase()
         await db.connect()
         return db
+
+
+# Each environment has one framework. `make platform` and the CI run this file where the published one is installed.
+if platform_installed():
+
+    @pytest.mark.parametrize("kind", ["memory", "sqlite", "mongodb"])
+    class TestPlatformDatabase(KeyContract):
+        """The published framework's adapters: memory, a SQLite file, and MongoDB."""
+
+        @pytest_asyncio.fixture
+        async def db(self, kind: str) -> Any:
+            """Return a database that is connected and empty."""
+            async with create_test_app(config={"database": {"type": kind}}, backend="platform") as app:
+                yield app.db

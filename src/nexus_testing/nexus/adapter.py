@@ -10,7 +10,16 @@ if TYPE_CHECKING:
 
     from .transactions import TransactionContext
 
-__all__ = ("DatabaseAdapter",)
+__all__ = ("DatabaseAdapter", "DatabaseHealth")
+
+
+class DatabaseHealth(dict[str, Any]):
+    """What `health_check` returns: a dict, as in the published framework, that is true only if all is well."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return bool(self["status"] == "healthy")
 
 
 class DatabaseAdapter(abc.ABC):
@@ -80,8 +89,8 @@ class DatabaseAdapter(abc.ABC):
         """Delete everything."""
 
     @abc.abstractmethod
-    async def health_check(self) -> bool:
-        """Say whether the database answers."""
+    async def health_check(self) -> DatabaseHealth:
+        """Say whether the database answers: "status" is "healthy" or "disconnected"."""
 
     @abc.abstractmethod
     def collection(self, name: str) -> Any:

@@ -16,7 +16,7 @@ from ..fakes.documents import DocumentStore
 from ..findings import find
 from ..locations import caller
 from ..records import Journal, Query
-from .adapter import DatabaseAdapter
+from .adapter import DatabaseAdapter, DatabaseHealth
 from .context import who
 from .guarded import GuardedCollection
 from .keyspace import MISSING, Keyspace
@@ -126,9 +126,11 @@ class MemoryDatabase(DatabaseAdapter):
         self.connected = False
 
     @awaited
-    async def health_check(self) -> bool:
-        """Say whether the database answers."""
-        return self.connected
+    async def health_check(self) -> DatabaseHealth:
+        """Say whether the database answers: "status", "type", "connected", "total_keys"; true if it does."""
+        total = len(self.keyspace.keys()) if self.connected else 0
+        status = "healthy" if self.connected else "disconnected"
+        return DatabaseHealth(status=status, type="memory", connected=self.connected, total_keys=total)
 
     def check(self, key: object = "") -> None:
         """Refuse what cannot be asked.
