@@ -294,6 +294,30 @@ async def test_tasks_stop_with_their_plugin() -> None:
             assert 2 == len(plugin.synced)
 
 
+async def test_a_job_that_outlives_its_plugin_is_named() -> None:
+    """One that catches its cancellation does not keep the app from ending."""
+    with VirtualClock() as clock:
+        app = create_test_app()
+
+        async def stubborn() -> None:
+            for _ in range(3):
+                try:
+                    await asyncio.sleep(3600)
+                except asyncio.CancelledError:
+                    continue
+
+        async with app:
+            app.task_manager.register_task(BackgroundTask("sync", stubborn, Schedule.every_minutes(1)))
+            app.task_manager.activate(None)
+            await clock.advance(minutes=2)
+            with pytest.raises(
+                ScheduleError, match=r"'nexus task sync' did not end within 5 s of being cancelled"
+            ) as raised:
+                await app.task_manager.stop(None)
+        assert "stubborn" in str(raised.value.where)
+        await clock.advance(days=1)
+
+
 @pytest.mark.parametrize(
     "options",
     [{"retries": -1}, {"retries": 1.5}, {"backoff": 0}, {"timeout": float("nan")}, {"timeout": "5"}, {"backoff": True}],

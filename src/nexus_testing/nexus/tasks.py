@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..calls import awaited
 from ..errors import OutboundRefused, ScheduleError, did_you_mean
-from ..locations import caller
+from ..limits import debugging
+from ..locations import caller, of_callable
 from ..records import JobRun
 from .background import BackgroundTask
 from .context import Activity, activity, who
@@ -32,6 +33,9 @@ logger = logging.getLogger("nexus.tasks")
 
 Names: TypeAlias = list[str]
 
+_END = 5.0
+"""Seconds that a run may take to end after it was cancelled."""
+
 _HALF = 0.000_000_5
 """Half a microsecond, in seconds: a quotient of two floats may be a little less than it should be."""
 
@@ -39,7 +43,7 @@ _HALF = 0.000_000_5
 class _Entry:
     """One registered task."""
 
-    __slots__ = ("caused_by", "correlation_id", "handle", "lock", "loop", "paused", "runner", "task")
+    __slots__ = ("caused_by", "correlation_id", "ended", "handle", "lock", "loop", "paused", "runner", "task")
 
     def __init__(self, task: BackgroundTask, handle: Handle) -> None:
         self.task = task
@@ -47,6 +51,7 @@ class _Entry:
         self.lock = asyncio.Lock()
         self.paused = False
         self.loop: asyncio.Task[None] | None = None
+        self.ended: asyncio.Task[None] | None = None
         self.runner: asyncio.Task[Any] | None = None
         doing = activity.get()
         self.correlation_id = doing.correlation_id if doing is not None else None
@@ -278,6 +283,7 @@ class TaskManager(JobAssertions):
 
     def _end(self, entry: _Entry) -> None:
         loop, entry.loop = entry.loop, None
+        entry.ended = loop
         # One that ends itself from within a run is left to finish that run.
         if loop is not None and not loop.done() and loop is not _current_task():
             loop.cancel()
@@ -286,7 +292,18 @@ class TaskManager(JobAssertions):
 
     async def _settle(self) -> None:
         while ending := [loop for loop in self._ending if loop is not asyncio.current_task()]:
-            await asyncio.wait(ending)
+            _, left = await asyncio.wait(ending, timeout=_END)
+            if left and not debugging():
+                # Nobody waits for them a second time; what they do from now on is their own affair.
+                self._ending -= left
+                names = " and ".join(sorted(repr(one.get_name()) for one in left))
+                stubborn = [entry.task.handler for entry in self._entries if entry.ended in left]
+                raise ScheduleError(
+                    f"{names} did not end within {_END:g} s of being cancelled.",
+                    where=of_callable(stubborn[0]) if stubborn else None,
+                    why="it caught the CancelledError and went on",
+                    fix="Let CancelledError through: catch Exception, or raise it again after cleaning up.",
+                )
 
     async def _repeat(self, entry: _Entry) -> None:
         me = asyncio.current_task()

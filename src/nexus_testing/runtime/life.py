@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DrainTimeout, PluginLoadError, PluginUnloadError
+from ..errors import DrainTimeout, PluginLoadError, PluginUnloadError, ScheduleError
 from ..findings import find
 from ..locations import of_callable
 from ..nexus.context import Activity, activity
@@ -243,7 +243,7 @@ class Life:
         async def attempt(step: Awaitable[Any], errors: list[NexusTestingError]) -> None:
             try:
                 await step
-            except (PluginLoadError, DrainTimeout) as error:
+            except (PluginLoadError, DrainTimeout, ScheduleError) as error:
                 errors.append(error)
 
         async with stages.stage(plugin, "Shutdown") as errors:
@@ -281,8 +281,10 @@ class Life:
         try:
             await self.stages.hook(plugin, "Disabled", "on_disable")
         finally:
-            await self._kernel.task_manager.stop(plugin.name)
-            self._take_off(plugin)
+            try:
+                await self._kernel.task_manager.stop(plugin.name)
+            finally:
+                self._take_off(plugin)
 
     def _take_off(self, plugin: Loaded) -> None:
         routes.unmount(self._fastapi, plugin)
