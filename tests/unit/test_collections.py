@@ -431,3 +431,42 @@ async def test_mongomock_motor_goes_on_working() -> None:
 
     assert [{"_id": 1}] == await ours.find().to_list()
     assert [{"_id": 2}] == await theirs.find().to_list(None)
+
+
+async def test_cursors_are_read_in_every_way(items: Any) -> None:
+    """Cursors and pipelines give their documents one by one, some at a time, and again from a clone."""
+    await items.insert_many([{"_id": number} for number in range(4)])
+
+    cursor = items.find().sort("_id", -1)
+    assert {"_id": 3} == await cursor.next()
+    assert [{"_id": 2}, {"_id": 1}] == await cursor.to_list(2)
+    assert [{"_id": 0}] == await cursor.to_list(2)
+    with pytest.raises(StopAsyncIteration):
+        await cursor.next()
+    assert 4 == len([one async for one in cursor.clone()])
+    assert 4 == len(await items.with_options().find().to_list())
+    pipeline = items.aggregate([{"$sort": {"_id": -1}}, {"$limit": 3}]).batch_size(2)
+    assert {"_id": 3} == await pipeline.next()
+    assert [{"_id": 2}] == await pipeline.to_list(1)
+    assert [{"_id": 1}] == [one async for one in pipeline]
+    await pipeline.close()
+    assert [] == await pipeline.to_list(None)
+
+
+async def test_a_transaction_inserts_deletes_and_counts_its_own(items: Any) -> None:
+    """What a transaction inserted is there for it and unique, what it deleted is gone, and others see neither."""
+    await items.insert_many([{"_id": 1}, {"_id": 2}])
+    async with await items.database.client.start_session() as session:
+        session.start_transaction()
+        await items.insert_one({"_id": 3}, session=session)
+        await items.delete_one({"_id": 1}, session=session)
+        with pytest.raises(DuplicateKeyError):
+            await items.insert_one({"_id": 3}, session=session)
+        with pytest.raises(OperationFailure, match="in a transaction"):
+            await items.create_index("a", session=session)
+        assert 2 == await items.count_documents({}, session=session)
+        found = await items.find_one_and_update({"_id": 3}, {"$set": {"a": 1}}, return_document=True, session=session)
+        assert {"_id": 3, "a": 1} == found
+        assert [{"_id": 1}, {"_id": 2}] == await items.find().to_list()
+        await session.commit_transaction()
+    assert [{"_id": 2}, {"_id": 3, "a": 1}] == await items.find().to_list()

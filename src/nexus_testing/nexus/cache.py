@@ -273,13 +273,6 @@ class CacheManager:
         self._allowed()
         return self._server.client(**options)
 
-    def reset(self) -> None:
-        """Forget everything at once: what is kept, what is being made, and the statistics."""
-        for space in self._spaces.values():
-            space.flights.clear()
-            space.hits = space.misses = 0
-        self._server.flush()
-
     def checkpoint(self) -> Callable[[], Awaitable[None]]:
         """Return what puts everything back that is kept now."""
         counts = {plugin: (space.hits, space.misses) for plugin, space in self._spaces.items()}

@@ -73,11 +73,6 @@ class CacheServer:
         self._clients.append(client)
         return client
 
-    def flush(self) -> None:
-        """Forget every key, whoever wrote it."""
-        if self._server is not None:
-            self.command(b"FLUSHALL")
-
     def checkpoint(self) -> Callable[[], Awaitable[None]]:
         """Return what puts every key back that is there now, and closes the clients that came since."""
         keys = self._server.keys() if self._server is not None else {}
