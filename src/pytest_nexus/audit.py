@@ -135,6 +135,10 @@ def end(item: pytest.Item, after: pytest.Item | None) -> None:
         states = (*item.config.stash.get(_STATES, []), *(verdict.state for verdict in judges))
         folders = {name: folder for verdict in judges for name, folder in verdict.judge.folders.items()}
         leaks += leaks_of_process(states, folders)
+        for one in tracker.dropped:
+            if all(verdict.judge.owner_of(one) is None for verdict in judges):
+                text = f"coroutine '{one.name}' was never awaited"
+                warnings.warn_explicit(text, RuntimeWarning, one.where.file, one.where.line)
         judges.clear()
         tracker.clear()
         if _FILES in item.config.stash:

@@ -316,6 +316,24 @@ def test_a_task_that_failed_and_that_nobody_awaited_fails_the_test(repo: Repo) -
     )
 
 
+def test_a_coroutine_of_the_tests_own_is_warned_of_as_ever(repo: Repo) -> None:
+    """It is no leak of the plugin's."""
+    plugin = "from nexus.plugins import BasePlugin\n\nclass ShopPlugin(BasePlugin):\n    pass\n"
+    result = _run(
+        repo,
+        plugin,
+        """
+        async def nothing():
+            pass
+
+        async def test_it(nexus_app):
+            nothing()
+        """,
+    )
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*test_it.py:5: RuntimeWarning: coroutine 'nothing' was never awaited"])
+
+
 def test_a_failed_load_is_audited_too(repo: Repo) -> None:
     """What it began and did not end stays alive in production as well."""
     plugin = """

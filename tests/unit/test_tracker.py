@@ -29,7 +29,6 @@ def state(loop: asyncio.AbstractEventLoop) -> list[Any]:
         vars(threading.Thread)["start"],
         vars(socket.socket)["__init__"],
         warnings._warn_unawaited_coroutine,  # type: ignore[attr-defined]
-        sys.get_coroutine_origin_tracking_depth(),
     ]
 
 

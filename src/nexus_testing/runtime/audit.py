@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from ..environment import ProcessState
 from ..locations import Location, is_library
 from .leaks import Leak, is_code_of
-from .tracker import Made, failed, tracker
+from .tracker import Dropped, Made, failed, tracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -120,17 +120,20 @@ class Judge:
                 await one.aclose()
         return leaks
 
+    def owner_of(self, dropped: Dropped) -> str | None:
+        """Return the plugin that dropped a coroutine, if one did.
+
+        Args:
+            dropped: The coroutine.
+        """
+        return dropped.plugin or self.owner(dropped.where.file)
+
     def process(self) -> list[Leak]:
         """Return threads, sockets and coroutines that are left, and close what can be closed."""
         leaks = [
-            Leak(
-                "coroutines",
-                f"{one.name}(), which was never awaited",
-                one.plugin or self.owner(one.where.file),
-                one.where,
-            )
+            Leak("coroutines", f"{one.name}(), which was never awaited", self.owner_of(one), one.where)
             for one in tracker.dropped
-            if one.plugin is not None or self.owner(one.where.file) is not None
+            if self.owner_of(one) is not None
         ]
         for made, plugin in self._mine(tracker.threads):
             if made.thing.is_alive() and not made.thing.name.startswith(_WORKERS):

@@ -161,23 +161,28 @@ class Tracker:
 
     def _watch_coroutines(self) -> Callable[[], None]:
         original: Any = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]
-        depth = sys.get_coroutine_origin_tracking_depth()
 
         def warn(coroutine: Any) -> None:
-            origin = getattr(coroutine, "cr_origin", None)
-            if not origin or is_library(origin[0][0]) or is_library(coroutine.cr_code.co_filename):
+            code = coroutine.cr_code
+            if is_library(code.co_filename):
                 original(coroutine)
+                return
+            # To have each coroutine note who made it would cost every test more than all else here. One that is made
+            # and not kept is dropped by the very line that made it; for another, the line that defines it has to do.
+            origin = getattr(coroutine, "cr_origin", None)
+            found = _author(sys._getframe(1))
+            if origin:
+                where = Location(*origin[0])
+            elif found is not None and found[0] is not None:
+                where = Location(found[0].co_filename, found[1], found[0].co_qualname)
             else:
-                self.dropped.append(Dropped(coroutine.__qualname__, Location(*origin[0]), who()))
+                where = Location(code.co_filename, code.co_firstlineno, code.co_qualname)
+            self.dropped.append(Dropped(coroutine.__qualname__, where, who()))
 
         def undo() -> None:
             warnings._warn_unawaited_coroutine = original  # type: ignore[attr-defined]
-            if not depth:
-                sys.set_coroutine_origin_tracking_depth(0)
 
         warnings._warn_unawaited_coroutine = warn  # type: ignore[attr-defined]
-        if not depth:
-            sys.set_coroutine_origin_tracking_depth(1)
         return undo
 
     # -- what is left --------------------------------------------------------------------------------------------
