@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextlib import AbstractContextManager
 
-__all__ = ("asyncio_mark", "loop_scope_of", "on_loop_of_test", "silence_unset_scope")
+__all__ = ("asyncio_mark", "fixtures_of", "loop_scope_of", "on_loop_of_test", "silence_unset_scope")
 
 _RUNNERS = {"asyncio", "anyio", "trio"}
 _SCOPES = ("function", "class", "module", "package", "session")
@@ -57,6 +57,27 @@ def silence_unset_scope(config: pytest.Config) -> None:
         warnings.filterwarnings(
             "ignore", message=r"(?s).*asyncio_default_fixture_loop_scope", category=pytest.PytestDeprecationWarning
         )
+
+
+def fixtures_of(collector: pytest.Collector, function: object, cls: object) -> list[str]:
+    """Return the names of all fixtures that a test will use, while it is collected.
+
+    Args:
+        collector: Where it was found.
+        function: The test function.
+        cls: The test's class, if it has one.
+    """
+    manager: Any = collector.session._fixturemanager
+    names = list(manager.getfixtureinfo(collector, function, cls).names_closure)
+    # The marks of the function itself are no part of that before there is an item.
+    marks = [mark for mark in getattr(function, "pytestmark", ()) if mark.name == "usefixtures"]
+    more = [name for mark in marks for name in mark.args]
+    while more:
+        name = more.pop()
+        if name not in names:
+            names.append(name)
+            more += [one for each in manager.getfixturedefs(name, collector) or () for one in each.argnames]
+    return names
 
 
 def asyncio_mark(

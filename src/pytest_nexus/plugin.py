@@ -123,16 +123,17 @@ def pytest_pycollect_makeitem(
     cls = getattr(collector, "obj", None) if isinstance(collector, pytest.Class) else None
 
     def used() -> list[str]:
-        manager: Any = collector.session._fixturemanager
-        names: list[str] = manager.getfixtureinfo(collector, obj, cls).names_closure
-        return names
+        return coroutines.fixtures_of(collector, obj, cls)
 
     def in_play() -> bool:
         if collector.config.stash[places.KEY].near(collector.path) or clocks.is_marked(collector, obj):
             return True
         return bool(fixtures.OURS.intersection(used())) or _is_case(cls)
 
-    with coroutines.asyncio_mark(collector, name, obj, in_play, lambda: shared.scope_of(used())):
+    def scope() -> str | None:
+        return shared.remembered(collector, obj, lambda: shared.scope_of(used()))
+
+    with coroutines.asyncio_mark(collector, name, obj, in_play, scope):
         made = yield
     for item in made if isinstance(made, list) else [made]:
         if isinstance(item, pytest.Function):

@@ -9,16 +9,17 @@ import pytest
 from . import apps, clocks, coroutines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from nexus_testing.app import App
 
-__all__ = ("SCOPES", "check_loop", "check_time", "keep", "scope_of", "take_back", "take_back_after")
+__all__ = ("SCOPES", "check_loop", "check_time", "keep", "remembered", "scope_of", "take_back", "take_back_after")
 
 SCOPES = {"nexus_app_module": "module", "nexus_app_session": "session"}
 """The scopes of the fixtures that are such an app."""
 
 BETWEEN = "nexus_between_tests"
+_SCOPES = pytest.StashKey[dict[tuple[Any, ...], str | None]]()
 _KEPT = pytest.StashKey[dict[str, Any]]()
 
 
@@ -30,6 +31,25 @@ def scope_of(fixturenames: Iterable[str]) -> str | None:
     """
     found = [scope for name, scope in SCOPES.items() if name in fixturenames]
     return found[-1] if found else None
+
+
+def remembered(collector: pytest.Collector, function: Any, found: Callable[[], str | None]) -> str | None:
+    """Return the scope of a test's shared app; found once for tests of one place that take the same arguments.
+
+    Args:
+        collector: Where the test is collected.
+        function: The test function.
+        found: Finds it, which takes as long as a small test.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None or not {"__wrapped__", "__signature__", "hypothesis"}.isdisjoint(function.__dict__):
+        return found()
+    uses = [mark.args for mark in getattr(function, "pytestmark", ()) if mark.name == "usefixtures"]
+    key = (collector.nodeid, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], *uses)
+    scopes = collector.config.stash.setdefault(_SCOPES, {})
+    if key not in scopes:
+        scopes[key] = found()
+    return scopes[key]
 
 
 def take_back_after(item: pytest.Item) -> None:

@@ -169,6 +169,23 @@ def test_fixtures_see_it_too(shop: Repo) -> None:
     assert {"passed": 3} == shop.run().parseoutcomes()
 
 
+@pytest.mark.parametrize("way", ["fixture", "mark", "marked fixture", "class", "option"])
+def test_it_is_found_however_it_is_asked_for(shop: Repo, way: str) -> None:
+    """A test that asks for it by a fixture, a mark, its class's mark or an option runs on its loop too."""
+    uses = '@pytest.mark.usefixtures("nexus_app_module")'
+    text = {
+        "fixture": "@pytest.fixture\ndef app(nexus_app_module):\n    pass\n\n\nasync def test_it(app):\n    pass\n",
+        "marked fixture": "@pytest.fixture\ndef app(nexus_app_module):\n    pass\n\n\n"
+        '@pytest.mark.usefixtures("app")\nasync def test_it():\n    pass\n',
+        "mark": f"{uses}\nasync def test_it():\n    pass\n",
+        "class": f"{uses}\nclass TestIt:\n    async def test_it(self):\n        pass\n",
+        "option": "async def test_it():\n    pass\n",
+    }[way]
+    shop.write("tests/test_a.py", "import pytest\n\n\n" + text)
+    options = ("-o", "usefixtures=nexus_app_module") if way == "option" else ()
+    assert {"passed": 1} == shop.run(*options).parseoutcomes()
+
+
 def test_state_of_its_own_is_found(shop: Repo) -> None:
     """The run's summary names the attribute and the test that changed it."""
     shop.write(

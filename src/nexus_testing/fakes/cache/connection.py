@@ -55,10 +55,6 @@ class Socket(AsyncFakeSocket):
         return super()._blocking(timeout, func, shape)
 
     async def _async_blocking(self, limit: float | None, func: Any, event: Any, callback: Any, *rest: Any) -> None:
-        if self._hung_up:
-            self._db.remove_change_callback(callback)
-            self.close()
-            return
         self._waiting = asyncio.current_task()
         try:
             await super()._async_blocking(limit, func, event, callback, *rest)
