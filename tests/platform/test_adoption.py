@@ -74,3 +74,16 @@ def test_a_failing_shutdown_fails_the_test(repo: Repo, write_shop: Any) -> None:
     result = repo.run(apart=True)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*ValueError: stuck*"])
+
+
+def test_a_port_that_the_fixture_replaces_stays_replaced(repo: Repo, write_shop: Any) -> None:
+    """The framework gives a plugin its ports at the load; an author's mock is put back before initialize()."""
+    write_shop("self.event_bus.subscribe('till.opened', print)")
+    body = "from unittest.mock import Mock\nplugin.event_bus = Mock()\nassert await plugin.initialize()\nreturn plugin"
+    test = (
+        "async def test_it(self, plugin):\n"
+        "    plugin.event_bus.subscribe.assert_called_once_with('till.opened', print)\n"
+        "    assert plugin.service_registry is self.app.service_registry"
+    )
+    write_test(repo, body, test)
+    repo.run(apart=True).assert_outcomes(passed=1)

@@ -45,6 +45,7 @@ REST = """
         ),
         (("", "BasePlugin", "await self.event_bus.subscribe('x', print)"), TypeError, "leave the await out"),
         (("", "BasePlugin", "await self.db.get('x')"), AttributeError, "self.db_adapter"),
+        (("from ..till import Till", "BasePlugin", "pass"), ImportError, "name another one in full"),
     ],
 )
 async def test_what_the_guide_has_and_the_framework_has_not(

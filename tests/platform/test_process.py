@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,12 +56,18 @@ async def test_nothing_is_left(
     """Neither in the process nor in the folder that a production start would write to, also where the load fails."""
     write_shop(**FAILURES[failure])
     monkeypatch.chdir(project.folder)
+    for name in ("plugins", "plugins.theirs"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
     before, there = state(), files(project.folder)
+    from nexus.auth import set_auth_manager
+
     config = {"database": {"type": database}, "platform": {"chdir": chdir}}
     app = create_test_app(["shop"], config=config, backend="platform")
     try:
         async with app:
             assert "plugins.business.shop.plugin" in sys.modules
+            assert "plugins.theirs" not in sys.modules
+            set_auth_manager(object())
             assert (Path.cwd() == project.folder) is not chdir
             await app.db.set("till", {"open": True})
             assert await app.db.get("till") == {"open": True}

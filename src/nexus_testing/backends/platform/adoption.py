@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ("Adoption",)
 
+_PORTS = ("db_adapter", "event_bus", "service_registry")
+
 
 class Adoption:
     """Lets an author's own calls of initialize() and shutdown() do what a load and an unload do around them.
@@ -40,6 +42,7 @@ class Adoption:
         self._mount = mount
         self._records: dict[int, Loaded] = {}
         self._raised: dict[int, BaseException] = {}
+        self._ports: dict[int, dict[str, Any]] = {}
         self._undo: Callable[[], None] | None = None
 
     def enter(self, base: Any) -> None:
@@ -95,6 +98,8 @@ class Adoption:
 
     async def _noted(self, plugin: Any, method: Any) -> Any:
         """Run a hook for the framework, which will swallow what it raises."""
+        # The framework has given it ports by now; those that the author put in their place come back.
+        vars(plugin).update(self._ports.pop(id(plugin), {}))
         try:
             outcome = await method()
         except Exception as error:
@@ -113,6 +118,7 @@ class Adoption:
             return await method()
         record = self._record(plugin)
         record.by_author = True
+        self._ports[id(plugin)] = {name: vars(plugin)[name] for name in _PORTS if name in vars(plugin)}
         try:
             await self._plugins.load_placed(record)
         except PluginLoadError as error:

@@ -51,6 +51,8 @@ def explain(error: BaseException | None) -> str:
         found = _MODULE.search(text)
         if found is not None:
             return _lacks(found[1])
+        if "relative import beyond top-level package" in text:
+            return "under test a plugin is imported by its own name; name another one in full: plugins.business.other"
         found = _NAME.search(text)
         return _lacks(f"{found[2]}.{found[1]}") if found is not None else ""
     if isinstance(error, AttributeError):

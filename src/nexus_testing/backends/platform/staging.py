@@ -90,7 +90,6 @@ class Staging(MetaPathFinder):
         self._folders: dict[tuple[str, str], Path] = {}
         self._given: dict[str, dict[str, object]] = {}
         self._before: dict[str, ModuleType] = {}
-        self._path: list[str] = []
         self._bytecode = sys.dont_write_bytecode
         self._entered = False
         self._cwd: str | None = None
@@ -113,7 +112,6 @@ class Staging(MetaPathFinder):
             chdir: Whether the app's folder is the working directory meanwhile.
         """
         self._entered = True
-        self._path = list(sys.path)
         self._bytecode = sys.dont_write_bytecode
         self._before = {name: sys.modules.pop(name) for name in _below(TOP)}
         sys.meta_path.insert(0, self)
@@ -132,7 +130,6 @@ class Staging(MetaPathFinder):
             for name in _below(TOP):
                 del sys.modules[name]
             sys.modules.update(self._before)
-            sys.path[:] = self._path
             sys.dont_write_bytecode = self._bytecode
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
