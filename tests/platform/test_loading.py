@@ -9,6 +9,7 @@ import pytest
 
 from nexus_testing.errors import LifecycleError, NotOnBackend, PluginLoadError, PluginUnloadError
 from nexus_testing.runtime.audit import verdicts
+from nexus_testing.runtime.discovery import entry_points
 
 if TYPE_CHECKING:
     from tests.conftest import Repo
@@ -166,3 +167,40 @@ async def test_a_class_and_an_instance_can_be_loaded(project: Repo, make_app: An
     assert mine.event_bus is app.event_bus
     with pytest.raises(PluginLoadError, match="No plugin class found"):
         await app.load_plugin(Bare)
+
+
+@pytest.mark.parametrize("place", ["till_plugin.plugin:TillPlugin", "till_plugin.code:TillPlugin"])
+async def test_an_installed_plugin_is_found_by_its_entry_point(
+    project: Repo, write_shop: Any, make_app: Any, place: str
+) -> None:
+    """The framework knows no entry points; the plugin is put where it looks, from wherever its class is."""
+    write_shop()
+    site = project.distribution("till-plugin", entry_points=f"[nexus.plugins]\ntill = {place}")
+    (site / "till_plugin").mkdir()
+    (site / "till_plugin/__init__.py").touch()
+    code = (project.folder / "plugin.py").read_text().replace("ShopPlugin", "TillPlugin")
+    (site / f"{place.partition(':')[0].replace('.', '/')}.py").write_text(code)
+    entry_points.cache_clear()
+    app = await make_app("till")
+    assert type(app.get_plugin("till")).__module__ == place.partition(":")[0]
+    async with app.client() as client:
+        assert (await client.get("/api/plugins/custom.till/v1/v1/hello/Jo")).status_code == 200
+
+
+async def test_a_plugin_is_loaded_once_and_again_after_its_unload(
+    project: Repo, write_shop: Any, make_app: Any
+) -> None:
+    """A second load is refused by name, where the framework says True; after an unload its module is read anew."""
+    write_shop()
+    app = await make_app("shop")
+    first = app.get_plugin("shop")
+    with pytest.raises(PluginLoadError, match="called 'shop' is loaded already"):
+        await app.load_plugin("shop")
+    await app.unload_plugin("shop")
+    await app.load_plugin("shop")
+    second = app.get_plugin("shop")
+    assert type(first).__module__ == type(second).__module__
+    assert type(first) is not type(second)
+    await app.shutdown()
+    third = await make_app("shop")
+    assert type(third.get_plugin("shop")) is type(second)
