@@ -101,7 +101,12 @@ async def test_all_that_follows_from_one_instant_is_over_before_the_next() -> No
 async def test_to_settle_is_to_advance_by_nothing() -> None:
     """Everything that is ready happens, to the end of its consequences, and time stands still."""
     with VirtualClock() as clock:
-        for settle in (clock.settle, lambda: clock.advance(0 * timedelta()), lambda: clock.advance(seconds=0)):
+        for settle in (
+            clock.settle,
+            lambda: clock.advance(0),
+            lambda: clock.advance(0 * timedelta()),
+            lambda: clock.advance(seconds=0),
+        ):
             seen: list[int] = []
 
             async def work(seen: list[int] = seen) -> None:

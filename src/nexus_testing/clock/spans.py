@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from ..errors import ClockError, did_you_mean
@@ -58,7 +58,9 @@ def seconds_of(at: int) -> float:
     return at / 1_000_000
 
 
-def span(method: str, delta: timedelta | None, units: Mapping[str, float], *, backwards: bool = False) -> int:
+def span(
+    method: str, delta: timedelta | Literal[0] | None, units: Mapping[str, float], *, backwards: bool = False
+) -> int:
     """Return how long a span is, in microseconds.
 
     Args:
@@ -74,6 +76,9 @@ def span(method: str, delta: timedelta | None, units: Mapping[str, float], *, ba
     if delta is not None:
         if units:
             raise _wrong(method, f"both {delta!r} and {_said(units)}", "either a timedelta or units")
+        if type(delta) is int and delta == 0:
+            # It is the same in every unit.
+            return 0
         if not isinstance(delta, timedelta):
             fix = f"{method}(seconds={delta!r})" if isinstance(delta, int | float) else ""
             raise _wrong(method, repr(delta), "a timedelta, or units by name", fix)

@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from ..calls import awaited
 from ..errors import ClockError
@@ -159,7 +159,7 @@ class VirtualClock:
             raise ClockError(
                 "A virtual clock is on already; there is one for everything.",
                 where=caller(),
-                why=f"it was made at {_installed[-1]._made_at}",
+                why=f"it was made at {_installed[-1]._made_at or 'the start of the test, by the fixture nexus_clock'}",
                 fix="Use that one: the fixture nexus_clock.",
             )
         try:
@@ -248,11 +248,11 @@ class VirtualClock:
     # -- moving it ----------------------------------------------------------------------------------------------------
 
     @awaited
-    async def advance(self, delta: timedelta | None = None, /, **units: float) -> None:
+    async def advance(self, delta: timedelta | Literal[0] | None = None, /, **units: float) -> None:
         """Let time pass: all that is due meanwhile happens, each thing at its own time, before this returns.
 
         Args:
-            delta: How long; or, instead of it:
+            delta: How long; 0 lets happen what can happen now; or, instead of it:
             **units: weeks, days, hours, minutes, seconds, milliseconds, microseconds.
 
         Raises:
