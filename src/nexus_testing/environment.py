@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ("Environment", "ProcessState", "hidden_from", "prefix_of")
 
 
+@functools.lru_cache(maxsize=256)
 def prefix_of(plugin: str) -> str:
     """Return what the names of a plugin's environment variables start with: ``MY_PLUGIN_`` for ``my-plugin``.
 
