@@ -36,6 +36,7 @@ The tree::
     ├── NamespaceError                something else already owns the name `nexus`
     ├── BackendError                  a framework that cannot run plugins here
     │   └── NotOnBackend              something that it does not have (also an AttributeError)
+    ├── BackendUnavailable            a database or a cache that does not answer as one
     ├── ResultError                   a result file that cannot be read or written
     ├── LeakError                     a plugin left something alive
     ├── NetworkError                  what a test says about the network cannot be meant so
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = (
     "AuthError",
     "BackendError",
+    "BackendUnavailable",
     "ClockError",
     "ConfigurationError",
     "ConsistencyError",
@@ -381,6 +383,22 @@ class BackendError(NexusTestingError):
 
 class NotOnBackend(BackendError, AttributeError):
     """Something that the framework which runs the plugins does not have."""
+
+
+class BackendUnavailable(NexusTestingError):
+    """A database or a cache that cannot be reached, refuses to serve, or stopped to.
+
+    Args:
+        what: What happened, as one sentence.
+        address: Where it is, without a password.
+        key: What configures it, such as `database.url`.
+        **told: What `Told` takes besides.
+    """
+
+    def __init__(self, what: str, *, address: str, key: str, **told: Unpack[Telling]) -> None:
+        self.address = address
+        self.key = key
+        super().__init__(what, **told)
 
 
 class ResultError(NexusTestingError):

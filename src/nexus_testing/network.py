@@ -103,6 +103,8 @@ class NetworkGuard:
         self.allowed: tuple[Allowance, ...] = ()
         self.refused: list[OutboundRefused | UnmatchedCall] = []
         """What was raised, until somebody has looked whether the test noticed it."""
+        self.trusted: dict[tuple[str, int | None], int] = {}
+        """The servers of the databases and caches that apps use, each with how many of them do."""
         self.who: Callable[[], str | None] = lambda: None
         """Say whose code is running."""
         self._holders = 0
@@ -180,6 +182,23 @@ class NetworkGuard:
                 setattr(owner, name, before)
         self._resolved.clear()
 
+    def trust(self, host: str, port: int | None) -> Callable[[], None]:
+        """Let a server pass that an app is configured with, and return what ends that.
+
+        Args:
+            host: Its name or address.
+            port: Its port.
+        """
+        key = (host.lower().rstrip("."), port)
+        self.trusted[key] = self.trusted.get(key, 0) + 1
+
+        def end() -> None:
+            self.trusted[key] -= 1
+            if not self.trusted[key]:
+                del self.trusted[key]
+
+        return end
+
     # -- what it looks at ----------------------------------------------------------------------------------------
 
     def _method(self, original: Any) -> Any:
@@ -256,7 +275,7 @@ class NetworkGuard:
         name = host.lower().rstrip(".")
         if is_local(name) and name not in self.foreign:
             return
-        if any(one.covers(name, port) for one in self.allowed):
+        if any(one.covers(name, port) for one in self.allowed) or self._trusts(name, port):
             return
         if (host, port) in self._resolved or (host, None) in self._resolved:
             return
@@ -265,6 +284,9 @@ class NetworkGuard:
         if threading.current_thread().name.startswith("pymongo"):
             raise ConnectionRefusedError(str(error))
         raise error
+
+    def _trusts(self, name: str, port: int | None) -> bool:
+        return any(host == name and (port is None or own is None or own == port) for host, own in self.trusted)
 
 
 def _refusal(host: str, port: int | None, plugin: str | None) -> OutboundRefused:

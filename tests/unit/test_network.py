@@ -194,6 +194,20 @@ def test_what_is_allowed_passes(held: NetworkGuard, server: socket.socket) -> No
         one.connect(("127.0.0.2", port + 1 if port < 65535 else 1024))
 
 
+def test_a_trusted_server_passes_while_somebody_uses_it(held: NetworkGuard, server: socket.socket) -> None:
+    """The server that an app is configured with passes, at its port alone, until the last of its users is done."""
+    port = server.getsockname()[1]
+    ends = [held.trust("127.0.0.2", port), held.trust("127.0.0.2", port)]
+    held.check("127.0.0.2", port)
+    with pytest.raises(OutboundRefused):
+        held.check("127.0.0.2", port - 1)
+    ends[0]()
+    held.check("127.0.0.2", port)
+    ends[1]()
+    with pytest.raises(OutboundRefused):
+        held.check("127.0.0.2", port)
+
+
 def test_the_addresses_of_an_allowed_name_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name is allowed, and the address that it stands for is what is connected to."""
 
