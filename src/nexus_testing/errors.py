@@ -39,6 +39,8 @@ The tree::
     ├── BackendUnavailable            a database or a cache that does not answer as one
     ├── ResultError                   a result file that cannot be read or written
     ├── LeakError                     a plugin left something alive
+    ├── FaultError                    a fault of a test's that cannot be
+    │   └── FaultAssertionError       one that never happened, or that broke what it must not (also an AssertionError)
     ├── NetworkError                  what a test says about the network cannot be meant so
     │   ├── UnmatchedCall             an outbound call that no route of nexus_http is about
     │   └── NetworkAssertionError     an assertion on outbound calls that does not hold (also an AssertionError)
@@ -78,6 +80,8 @@ __all__ = (
     "EventAssertionError",
     "EventError",
     "ExtraMissing",
+    "FaultAssertionError",
+    "FaultError",
     "LeakError",
     "LifecycleAssertionError",
     "LifecycleError",
@@ -363,6 +367,14 @@ class LeakError(NexusTestingError):
     def __init__(self, what: str, *, leaks: tuple[Any, ...], **told: Unpack[Telling]) -> None:
         self.leaks = leaks
         super().__init__(what, **told)
+
+
+class FaultError(NexusTestingError):
+    """A fault of a test's that cannot be: there is no such operation, or it cannot go wrong in that way."""
+
+
+class FaultAssertionError(FaultError, AssertionError):
+    """A fault never happened, or a sweep of faults found what does not survive one."""
 
 
 class NetworkError(NexusTestingError):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from .backends import Backend
+    from .faults import Faults
     from .findings import Finding, Refuted
     from .nexus.cache import CacheManager
     from .nexus.database import MemoryDatabase
@@ -67,6 +68,11 @@ class Parts:
     def cache_manager(self) -> CacheManager:
         """The cache that the plugins share, as a test sees it."""
         return self._backend.cache_manager  # type: ignore[no-any-return]
+
+    @property
+    def faults(self) -> Faults:
+        """What the test has go wrong at the ports, such as a call of the database."""
+        return self._backend.faults
 
     @property
     def journal(self) -> Journal:

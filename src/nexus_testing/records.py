@@ -19,6 +19,7 @@ __all__ = (
     "CacheCall",
     "Delivered",
     "EventPriority",
+    "FaultHit",
     "FindingMade",
     "JobRun",
     "Journal",
@@ -208,6 +209,18 @@ class Refused(NamedTuple):
     where: Location | None
 
 
+class FaultHit(NamedTuple):
+    """A fault of `nexus_faults` happened to a call. `action` says what: "failed", "delayed", "cancelled", "dropped"."""
+
+    seq: int
+    at: float
+    operation: str
+    key: str
+    action: str
+    plugin: str | None
+    where: Location | None
+
+
 class FindingMade(NamedTuple):
     """Something was found that does not stop the test by itself."""
 
@@ -229,6 +242,7 @@ Record: TypeAlias = (
     | CacheCall
     | JobRun
     | Refused
+    | FaultHit
     | FindingMade
 )
 R = TypeVar(
@@ -245,6 +259,7 @@ R = TypeVar(
     CacheCall,
     JobRun,
     Refused,
+    FaultHit,
     FindingMade,
 )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nexus_testing.client import Client
     from nexus_testing.clock import VirtualClock
     from nexus_testing.fakes.http import OutboundHttp
+    from nexus_testing.faults import Faults
     from nexus_testing.nexus.cache import CacheManager
     from nexus_testing.nexus.database import MemoryDatabase
     from nexus_testing.nexus.events import EventBus
@@ -33,6 +34,7 @@ __all__ = (
     "nexus_clock",
     "nexus_config",
     "nexus_db",
+    "nexus_faults",
     "nexus_http",
     "nexus_journal",
     "nexus_plugin_config",
@@ -160,6 +162,9 @@ def _made(request: pytest.FixtureRequest, project: Project, *, plugins: bool) ->
     config = values["nexus_plugin_config"]
     own_keys = [key for key in config if key not in said.plugin_config]
     app.will_load(targets, config, own_keys, {*said.stubs, *said.config.get("plugins", {})})
+    if request.scope == "function" and "nexus_faults" in request.fixturenames:
+        # Who looks a service up while it is loaded has it for good.
+        app.faults.watch("services.*")
     return app
 
 
@@ -258,6 +263,12 @@ def nexus_tasks(nexus_app: App) -> TaskManager:
 def nexus_journal(nexus_app: App) -> Journal:
     """Everything that happened in the app, in order."""
     return nexus_app.journal
+
+
+@pytest.fixture
+def nexus_faults(nexus_app: App) -> Faults:
+    """What goes wrong at the ports of the app: its database, cache, events, services, tasks, and the plugin's hooks."""
+    return nexus_app.faults
 
 
 @pytest.fixture

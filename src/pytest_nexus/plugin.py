@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, audit, clocks, coroutines, fixtures, framework, places, settings, shared, tracebacks
+from . import apps, audit, clocks, coroutines, faults, fixtures, framework, places, settings, shared, tracebacks
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
 from .fixtures import nexus_between_tests, respx_mock  # noqa: F401 - as above; they are no names that users use
 from .report import KEY as REPORT
@@ -291,7 +291,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     before = {id(app) for app in apps.open_apps()}
     try:
         result = yield
+        unhit = faults.end()
     except BaseException as error:
+        faults.note(error)
         for call in _UNAWAITED:
             error.add_note(f"Besides, {call.name}() was never awaited, at {call.where}.")
         _UNAWAITED.clear()
@@ -304,6 +306,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
                 item.config.stash[REPORT].add(app)
             apps.close(left)
     _refuse_unawaited()
+    faults.raise_unhit(unhit)
     audit.raise_unnoticed(item)
     return result
 
@@ -313,6 +316,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Gather the findings of the test's apps, and fail a teardown that forgot an `await`."""
     __tracebackhide__ = True
     ours = list(apps.open_apps())
+    faults.forget()
     try:
         result = yield
     finally:

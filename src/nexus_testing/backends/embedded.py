@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from asgi_lifespan import LifespanManager
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
+    from ..faults import Faults
     from ..findings import Finding, Refuted
     from ..locations import Location
     from ..nexus.permissions import PermissionUse
@@ -126,6 +128,13 @@ class EmbeddedBackend:
         return JSONResponse(
             {"status": "healthy", "app": TITLE, "version": nexus_package.__version__, "plugins": len(self.host.plugins)}
         )
+
+    @cached_property
+    def faults(self) -> Faults:
+        """What a test has go wrong at the ports."""
+        from ..faults import Faults
+
+        return Faults(self._kernel, self.host)
 
     @property
     def plugins(self) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
+    from ..faults import Faults
     from ..findings import Finding, Refuted
     from ..locations import Location
     from ..nexus.permissions import PermissionUse
@@ -55,6 +56,11 @@ class Backend(Protocol):
     @property
     def cache_manager(self) -> Any:
         """The cache that the plugins share."""
+        ...
+
+    @property
+    def faults(self) -> Faults:
+        """What a test has go wrong at the ports."""
         ...
 
     @property

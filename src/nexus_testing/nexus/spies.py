@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..clock import Clock
     from .handles import Handle
 
-__all__ = ("Spy",)
+__all__ = ("Spy", "stand_for")
 
 _SHOWN = 8
 _OWN = frozenset({*dir(object), "__getattr__", "__del__", "__class_getitem__"})
@@ -128,7 +128,7 @@ class Spy:
         """
         if self._spied is None or self._service is not service:
             self._service = service
-            self._spied = _stand_for(service, self._recorded)
+            self._spied = stand_for(service, self._recorded)
         return self._spied
 
     def _recorded(self, method: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -256,7 +256,13 @@ class _Spied:
         return repr(self._spied_service)
 
 
-def _stand_for(service: Any, recorded: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Any:
+def stand_for(service: Any, recorded: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Any:
+    """Return what has the attributes and the class of a service, and each of whose methods is made anew.
+
+    Args:
+        service: The service.
+        recorded: Makes a method, of its name and the service's own.
+    """
     # Operators are looked up in the class, so what the service's class has of them this one needs too.
     cls = type(service)
     operators = {

@@ -22,7 +22,7 @@ from .jobs import JobAssertions
 from .schedules import Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from .kernel import Kernel
     from .permissions import Permissions
@@ -374,9 +374,9 @@ class TaskManager(JobAssertions):
             started = time.perf_counter()
             try:
                 if entry.task.timeout is None:
-                    return await entry.task.handler()
+                    return await self.handle(entry.task)
                 async with asyncio.timeout(entry.task.timeout):
-                    return await entry.task.handler()
+                    return await self.handle(entry.task)
             except BaseException as raised:
                 error = raised
                 raise
@@ -397,6 +397,14 @@ class TaskManager(JobAssertions):
                         attempt,
                     )
                 )
+
+    def handle(self, task: BackgroundTask) -> Awaitable[Any]:
+        """Call what a task is to run. Only `run_now` and the task's times do it.
+
+        Args:
+            task: The task.
+        """
+        return task.handler()
 
     def list(self) -> Names:
         """Return the names of all registered tasks, in the order of registration."""

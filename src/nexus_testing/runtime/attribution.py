@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import TYPE_CHECKING
 
 from .importer import finder
+from .leaks import is_code_of
 from .loader import is_test_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ..locations import Location
     from .loaded import Loaded
 
-__all__ = ("owner_among",)
+__all__ = ("owner_among", "plugin_at")
 
 
 def owner_among(plugins: Iterable[Loaded], function: object) -> str | None:
@@ -40,6 +43,26 @@ def owner_among(plugins: Iterable[Loaded], function: object) -> str | None:
                 return plugin.name
     for plugin in plugins:
         if _is_code_of(plugin, target, module):
+            return plugin.name
+    return None
+
+
+def plugin_at(plugins: Iterable[Loaded], where: Location) -> str | None:
+    """Return the name of the plugin that a line of code belongs to, if it is one's.
+
+    Args:
+        plugins: The plugins that there are.
+        where: The line.
+    """
+    for plugin in plugins:
+        if plugin.folder is not None:
+            if is_code_of(where.file, plugin.folder):
+                return plugin.name
+        elif any(
+            where.function.startswith(f"{cls.__qualname__}.")
+            and getattr(sys.modules.get(cls.__module__), "__file__", None) == where.file
+            for cls in type(plugin.instance).__mro__
+        ):
             return plugin.name
     return None
 

@@ -130,6 +130,11 @@ class PlatformBackend:
         raise self._has_no("a cache", "it sets the cache_manager of every plugin to None")
 
     @property
+    def faults(self) -> Any:
+        """Nothing: no layer lies over its ports."""
+        raise self._has_no("faults", "no layer of ours lies over the published framework's ports")
+
+    @property
     def findings(self) -> list[Finding]:
         """What was found so far."""
         return self._ledger.findings
