@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 __all__ = ("HOOK_LIMIT", "debugging", "limit")
 
@@ -22,19 +17,16 @@ def debugging() -> bool:
     if debugpy is not None and debugpy.is_client_connected():
         return True
     trace = sys.gettrace()
+    if trace is None:
+        return False
     module = getattr(trace, "__module__", "") or type(trace).__module__
     return module.split(".", 1)[0] in {"bdb", "pdb", "pydevd", "_pydevd_bundle"}
 
 
-@asynccontextmanager
-async def limit(seconds: float | None) -> AsyncIterator[None]:
-    """Raise TimeoutError if the block takes longer.
+def limit(seconds: float | None) -> asyncio.Timeout:
+    """Return a block, to be entered by `async with`, that raises TimeoutError if it takes longer.
 
     Args:
         seconds: The limit in real time; None for no limit.
     """
-    if seconds is None or debugging():
-        yield
-        return
-    async with asyncio.timeout(seconds):
-        yield
+    return asyncio.timeout(None if debugging() else seconds)

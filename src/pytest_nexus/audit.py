@@ -128,6 +128,7 @@ def end(item: pytest.Item, after: pytest.Item | None) -> None:
     errors, leaks = _unnoticed(item)
     judges = item.stash.get(_JUDGES, [])
     if judges:
+        from nexus_testing.runtime.audit import set_modules_aside
         from nexus_testing.runtime.process import leaks_of_process
         from nexus_testing.runtime.tracker import tracker
 
@@ -141,6 +142,7 @@ def end(item: pytest.Item, after: pytest.Item | None) -> None:
                 warnings.warn_explicit(text, RuntimeWarning, one.where.file, one.where.line)
         judges.clear()
         tracker.clear()
+        set_modules_aside()
         if _FILES in item.config.stash:
             item.config.stash[_FILES].folders.update(folders)
     leaks += _files_left(item, after)

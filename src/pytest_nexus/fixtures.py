@@ -49,6 +49,7 @@ __all__ = (
 OPTIONS = ("nexus_plugins", "nexus_config", "nexus_plugin_config", "nexus_services", "nexus_stubs")
 OURS = frozenset(__all__)
 _VALUES = pytest.StashKey[dict[str, Any]]()
+_OVERRIDES = pytest.StashKey[dict[str, Any]]()
 
 
 @pytest.fixture
@@ -110,15 +111,25 @@ def options_of(request: Any) -> dict[str, Any]:
         request: The request of `nexus_app`.
     """
     # Five more fixtures would cost each test a fifth of a millisecond, and hardly one overrides them.
-    definitions = request.session._fixturemanager
-    values = {}
-    for name in OPTIONS:
-        found = list(definitions.getfixturedefs(name, request.node) or [])
-        if len(found) > 1:
-            _refuse_narrow(request, name, found[-1])
-        values[name] = request.getfixturevalue(name) if len(found) > 1 else _default(request.config, name)
+    overrides = _overrides(request)
+    for name, definition in overrides.items():
+        _refuse_narrow(request, name, definition)
+    values = {
+        name: request.getfixturevalue(name) if name in overrides else _default(request.config, name) for name in OPTIONS
+    }
     request.node.stash[_VALUES] = values
     return values
+
+
+def _overrides(request: Any) -> dict[str, Any]:
+    """Return the innermost definitions of those that are overridden, which all tests of a class or module share."""
+    node = request.node.parent if isinstance(request.node, pytest.Item) else request.node
+    found: dict[str, Any] | None = node.stash.get(_OVERRIDES, None)
+    if found is None:
+        definitions = request.session._fixturemanager
+        each = {name: list(definitions.getfixturedefs(name, node) or []) for name in OPTIONS}
+        found = node.stash[_OVERRIDES] = {name: those[-1] for name, those in each.items() if len(those) > 1}
+    return found
 
 
 @pytest.fixture

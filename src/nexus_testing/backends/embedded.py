@@ -18,7 +18,7 @@ from ..nexus.users import principal
 from ..runtime.host import Host
 from ..runtime.owner import Owner
 from ..runtime.requests import Entry
-from ..runtime.routes import openapi_of
+from ..runtime.routes import forget_endpoints, openapi_of
 from .protocol import Limits
 
 if TYPE_CHECKING:
@@ -179,7 +179,8 @@ class EmbeddedBackend:
             except Exception as error:  # noqa: BLE001 - every step gets its turn; the app raises them together
                 errors.append(error)
 
-        await attempt(self.owner.shelter(self.event_bus.drain(self._limits.drain)))
+        if not self.event_bus.idle:
+            await attempt(self.owner.shelter(self.event_bus.drain(self._limits.drain)))
         for finding in self.event_bus.misheard():
             self._kernel.report(finding)
         await attempt(self._kernel.task_manager.shutdown())
@@ -310,3 +311,4 @@ class EmbeddedBackend:
     def leave(self) -> None:
         """Stop being the current app."""
         leave_kernel(self._kernel)
+        forget_endpoints()

@@ -81,11 +81,11 @@ class Adoption:
         await self._host.ensure_up()
         watch = LogWatch()
         try:
-            async with life.stages.stage(plugin, "Discovery"):
+            with life.stages.stage(plugin, "Discovery"):
                 await self._host.require(plugin)
                 self._host.introduce(plugin)
             await life.prepare(plugin)
-            async with life.stages.stage(plugin, "Initialization"):
+            with life.stages.stage(plugin, "Initialization"):
                 since = life.seq()
                 with watch:
                     await life.stages.hook(plugin, "Initialization", "on_initialize")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..records import Journal
 
-__all__ = ("Audit", "Judge", "Verdict", "verdicts")
+__all__ = ("Audit", "Judge", "Verdict", "set_modules_aside", "verdicts")
 
 _WORKERS = ("asyncio_", "AnyIO worker", "pymongo", "pytest")
 """What the names of threads begin with that stay for whoever needs one next."""
@@ -217,6 +217,16 @@ def _collect() -> None:
     if len(sys.modules) != _modules_then[0]:
         _modules_then[0] = len(sys.modules)
         gc.freeze()
+
+
+def set_modules_aside() -> None:
+    """Keep the collector from what modules made, whenever there are more of them than at the last call.
+
+    It would look through some hundred thousand objects of libraries each time that a hundred apps have come and gone,
+    which takes longer than all that the audit does in those tests.
+    """
+    if len(sys.modules) != _modules_then[0]:
+        _collect()
 
 
 def _waits_at(task: asyncio.Task[Any]) -> Location | None:

@@ -251,7 +251,7 @@ class Host:
         if plugin.state is not State.NEW:
             raise identity.refuse_second(plugin, self._life.loaded.get(plugin.name, plugin))
         try:
-            async with self._life.stages.stage(plugin, "Discovery"):
+            with self._life.stages.stage(plugin, "Discovery"):
                 await self.require(plugin)
                 self.hide_from(plugin.name)
                 if plugin.instance is None:
@@ -364,7 +364,7 @@ class Host:
             PluginLoadError: If one of them fails, which changes nothing then, or there is none of that name.
         """
         plugin = self.record_of(name)
-        async with self._life.stages.stage(plugin, "Migration"):
+        with self._life.stages.stage(plugin, "Migration"):
             return await self._life.migrations.move(plugin, target)
 
     def checkpoint(self) -> AppCheckpoint:
@@ -401,7 +401,7 @@ class Host:
         """
         plugin = self.record_of(name)
         refuse_move("disable", name, plugin.state)
-        async with self._life.stages.stage(plugin, "Disabled"):
+        with self._life.stages.stage(plugin, "Disabled"):
             try:
                 await self._life.disable(plugin)
             finally:

@@ -67,7 +67,7 @@ class Life:
         """
         stages = self.stages
         plugin.changes = self._kernel.db.watch(plugin.name)
-        async with stages.stage(plugin, "Validation"):
+        with stages.stage(plugin, "Validation"):
             described = await stages.hook(plugin, "Validation", "on_discover")
             check_described(plugin, described, self._is_there)
             with LogWatch() as watch:
@@ -75,7 +75,7 @@ class Life:
                 plugin.outcome = await stages.hook(plugin, "Validation", "on_validate")
             if plugin.outcome is False:
                 raise stages.refused(plugin, "Validation", "on_validate", watch.seen, since)
-        async with stages.stage(plugin, "Loading"):
+        with stages.stage(plugin, "Loading"):
             await stages.hook(plugin, "Loading", "on_load")
             await self._apply_schema(plugin)
             await self.migrations.apply(plugin)
@@ -108,7 +108,7 @@ class Life:
             PluginLoadError: If one of them fails or returns False.
         """
         stages = self.stages
-        async with stages.stage(plugin, "Initialization"):
+        with stages.stage(plugin, "Initialization"):
             for name in ("on_initialize", "initialize"):
                 since = self.seq()
                 with LogWatch() as watch:
@@ -154,7 +154,7 @@ class Life:
         Raises:
             PluginLoadError: If one of them fails.
         """
-        async with self.stages.stage(plugin, "Active"):
+        with self.stages.stage(plugin, "Active"):
             others = [other for other in self.loaded.values() if other is not plugin]
             with self.stages.acting(plugin):
                 routes.mount(self._fastapi, plugin, others)
@@ -246,7 +246,7 @@ class Life:
             except (PluginLoadError, DrainTimeout, ScheduleError) as error:
                 errors.append(error)
 
-        async with stages.stage(plugin, "Shutdown") as errors:
+        with stages.stage(plugin, "Shutdown") as errors:
             if plugin.state is State.ACTIVE:
                 await attempt(self.disable(plugin), errors)
             await attempt(self.drain(), errors)
@@ -254,7 +254,7 @@ class Life:
             await attempt(stages.call(plugin, "Shutdown", "shutdown", own_method(plugin, "shutdown")), errors)
             await attempt(self.drain(), errors)
         await self.clean(plugin, failed=False)
-        async with stages.stage(plugin, "Unloaded") as late:
+        with stages.stage(plugin, "Unloaded") as late:
             await attempt(stages.hook(plugin, "Unloaded", "on_unload"), late)
         errors += late
         plugin.state = State.UNLOADED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import fastapi.dependencies.models
 import fastapi.routing
 from fastapi import APIRouter
 from fastapi.openapi.utils import get_openapi
@@ -15,6 +16,9 @@ from ..nexus.requirements import UNCHECKED
 from .middleware import stack_of, wrap
 from .paths import clashes, pattern_of
 from .placing import include
+
+# Newer versions of FastAPI remember each endpoint that they saw, and with it the plugin and all that its app held.
+_remembering = [one for one in vars(fastapi.dependencies.models).values() if hasattr(one, "cache_clear")]
 
 # Newer versions of FastAPI keep what is included as one entry, and list its routes by this function.
 _iter_route_contexts = getattr(fastapi.routing, "iter_route_contexts", None)
@@ -34,6 +38,7 @@ __all__ = (
     "contexts",
     "drop",
     "findings_of",
+    "forget_endpoints",
     "listed",
     "mount",
     "openapi_of",
@@ -334,3 +339,9 @@ def listed(routes: list[Any], plugin: str | None, prefix: str = "") -> Iterator[
                 yield Mounted(method, prefix + path, endpoint, plugin)
         elif endpoint is not None:
             yield Mounted("WEBSOCKET", prefix + path, endpoint, plugin)
+
+
+def forget_endpoints() -> None:
+    """Let FastAPI forget the endpoints of apps that are gone; it looks at those of others once more."""
+    for remembering in _remembering:
+        remembering.cache_clear()

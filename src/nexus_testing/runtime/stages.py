@@ -7,7 +7,7 @@ import inspect
 import logging
 import sys
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from ..errors import NexusTestingError, OutboundRefused, PluginLoadError, Told, UnmatchedCall
@@ -18,7 +18,7 @@ from ..records import LifecycleStep, Query, ServiceLookup
 from .loaded import own_method
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from ..nexus.kernel import Kernel
     from .loaded import Loaded
@@ -69,8 +69,8 @@ class Stages:
         self._limit = hook_limit
         self._ran: list[str] = []
 
-    @asynccontextmanager
-    async def stage(self, plugin: Loaded, name: str) -> AsyncIterator[list[NexusTestingError]]:
+    @contextmanager
+    def stage(self, plugin: Loaded, name: str) -> Iterator[list[NexusTestingError]]:
         """Record a step of a plugin's life around a block.
 
         A block that goes on after a failure puts the failure into the list that it is given.

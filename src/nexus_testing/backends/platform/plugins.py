@@ -126,7 +126,7 @@ class Plugins:
         """
         id_ = self.ids[plugin.name]
         since = self._ledger.journal.next_seq()
-        async with self.stages.stage(plugin, "Loading"):
+        with self.stages.stage(plugin, "Loading"):
             self.hide(plugin.name)
             self.newest = plugin.instance
             watch = LogWatch()
@@ -256,7 +256,7 @@ class Plugins:
             PluginUnloadError: If its shutdown() raises or hangs; the framework keeps it loaded.
         """
         plugin = self.record_of(name)
-        async with self.stages.stage(plugin, "Shutdown"):
+        with self.stages.stage(plugin, "Shutdown"):
             with LogWatch() as watch, self.stages.acting(plugin):
                 try:
                     async with limit(self._limit):
@@ -332,7 +332,7 @@ class Plugins:
             LifecycleError: If it is not loaded.
         """
         plugin = self.record_of(name)
-        async with self.stages.stage(plugin, "Active" if how == "enable" else "Disabled"):
+        with self.stages.stage(plugin, "Active" if how == "enable" else "Disabled"):
             with LogWatch() as watch, self.stages.acting(plugin):
                 async with limit(self._limit):
                     await getattr(self._manager, f"{how}_plugin")(self.ids[plugin.name])
