@@ -42,6 +42,10 @@ def begin(item: pytest.Item) -> None:
         return
     from nexus_testing.environment import ProcessState
 
+    audit = sys.modules.get("nexus_testing.runtime.audit")
+    if audit is not None:
+        # Not at the end of a test, when pytest still holds what its fixtures gave.
+        audit.set_modules_aside()
     # Fixtures of a wider scope put back, at their end, what was there before an earlier test.
     states = item.config.stash.setdefault(_STATES, [])
     now = ProcessState.now()
@@ -128,7 +132,6 @@ def end(item: pytest.Item, after: pytest.Item | None) -> None:
     errors, leaks = _unnoticed(item)
     judges = item.stash.get(_JUDGES, [])
     if judges:
-        from nexus_testing.runtime.audit import set_modules_aside
         from nexus_testing.runtime.process import leaks_of_process
         from nexus_testing.runtime.tracker import tracker
 
@@ -142,7 +145,6 @@ def end(item: pytest.Item, after: pytest.Item | None) -> None:
                 warnings.warn_explicit(text, RuntimeWarning, one.where.file, one.where.line)
         judges.clear()
         tracker.clear()
-        set_modules_aside()
         if _FILES in item.config.stash:
             item.config.stash[_FILES].folders.update(folders)
     leaks += _files_left(item, after)

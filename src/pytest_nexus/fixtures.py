@@ -123,7 +123,7 @@ def options_of(request: Any) -> dict[str, Any]:
 
 def _overrides(request: Any) -> dict[str, Any]:
     """Return the innermost definitions of those that are overridden, which all tests of a class or module share."""
-    node = request.node.parent if isinstance(request.node, pytest.Item) else request.node
+    node: Any = request.node.parent if isinstance(request.node, pytest.Item) else request.node
     found: dict[str, Any] | None = node.stash.get(_OVERRIDES, None)
     if found is None:
         definitions = request.session._fixturemanager

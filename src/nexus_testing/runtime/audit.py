@@ -200,6 +200,7 @@ class Audit:
             verdicts.append(Verdict(judge, self._state, leaks, judge.swallowed()))
         finally:
             self.give_up()
+            _Heap.apps = True
 
     def give_up(self) -> None:
         """Note nothing any more."""
@@ -208,24 +209,30 @@ class Audit:
             self._loop = None
 
 
-_modules_then = [0]
+class _Heap:
+    """What the collector has to look through."""
+
+    modules = 0
+    """How many modules there were when all of theirs was set aside."""
+    apps = False
+    """Whether an app has come and gone."""
 
 
 def _collect() -> None:
     """Collect what nobody has any more; all that modules made is set aside, once, so that it need not be looked at."""
     gc.collect()
-    if len(sys.modules) != _modules_then[0]:
-        _modules_then[0] = len(sys.modules)
+    if len(sys.modules) != _Heap.modules:
+        _Heap.modules = len(sys.modules)
         gc.freeze()
 
 
 def set_modules_aside() -> None:
-    """Keep the collector from what modules made, whenever there are more of them than at the last call.
+    """Keep the collector from what modules made, once an app has come and gone and whenever there are more of them.
 
     It would look through some hundred thousand objects of libraries each time that a hundred apps have come and gone,
     which takes longer than all that the audit does in those tests.
     """
-    if len(sys.modules) != _modules_then[0]:
+    if _Heap.apps and len(sys.modules) != _Heap.modules:
         _collect()
 
 
