@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 
@@ -20,10 +21,11 @@ import nexus_testing.backends.embedded
 import nexus_testing.case
 import nexus_testing.nexus.plugins.categories
 from nexus_testing import entry
+from nexus_testing.clock import RealClock
 from nexus_testing.runtime.discovery import Project, entry_points, set_project
 from nexus_testing.runtime.importer import finder
 
-pytest_plugins = ("pytester",)
+pytest_plugins = ("pytester", "servers.redis")
 
 SOURCE = str(Path(nexus_testing.__file__).parents[1])
 INSTALLED = any(point.value == entry.__name__ for point in importlib.metadata.entry_points(group="pytest11"))
@@ -33,6 +35,31 @@ LEAKS = Version(importlib.metadata.version("pytest-asyncio")) < Version("1.5")
 
 # It would import all of hypothesis at the end of each run.
 LEAN = ("-p", "no:hypothesispytest")
+
+
+class SetClock(RealClock):
+    """A clock that a test sets. Its time begins at a whole number of seconds."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_900_000_000.0
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
+
+    def time(self) -> float:
+        return self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def set_clock() -> SetClock:
+    """A clock that a test sets."""
+    return SetClock()
 
 
 class Repo:

@@ -62,7 +62,9 @@ class App(Moves):
         self._plugins = [plugins] if isinstance(plugins, str | Path | type) else list(plugins)
         self._environment = Environment(env or {}, holds.machine)
         self._client_library = holds.client
-        super().__init__(make_backend(backend or holds.backend, config, holds.limits, stubs, holds.scratch))
+        super().__init__(
+            make_backend(backend or holds.backend, holds.configured(config), holds.limits, stubs, holds.scratch)
+        )
         self._backend.start_with(self._start)
         self._backend.hide_with(self._environment.hide)
         self._state = "new"

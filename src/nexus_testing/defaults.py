@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .backends import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ("Defaults", "current", "set_defaults", "track", "track_into", "untrack")
@@ -26,8 +27,23 @@ class Defaults(NamedTuple):
     """Whether what plugins leave alive is looked for when an app is down."""
     guarded: bool = False
     """Whether nothing may leave this machine while an app is up."""
+    sections: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """What holds for sections of an app's configuration that do not say their own `type`."""
     scratch: Callable[[], Path] | None = None
     """Returns the folder in which files may be made; None for the system's."""
+
+    def configured(self, config: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return an app's configuration with what holds for its sections.
+
+        Args:
+            config: What the app was given.
+        """
+        made = dict(config or {})
+        for name, section in self.sections.items():
+            own = made.get(name, {})
+            if isinstance(own, Mapping) and "type" not in own and "url" not in own:
+                made[name] = {**section, **own}
+        return made
 
 
 _current = Defaults()

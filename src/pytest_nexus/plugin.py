@@ -252,7 +252,16 @@ def _configure_library(config: pytest.Config) -> None:
     scratch = functools.cache(lambda: folders.mktemp("nexus")) if folders is not None else None
     machine = config.stash[_MACHINE]
     before = set_defaults(
-        Defaults(limits, said.client, said.backend, machine, said.audit != "off", guarded=True, scratch=scratch)
+        Defaults(
+            limits,
+            said.client,
+            said.backend,
+            machine,
+            said.audit != "off",
+            guarded=True,
+            sections=said.sections(),
+            scratch=scratch,
+        )
     )
     undo.append(lambda: set_defaults(before))
     if said.version:

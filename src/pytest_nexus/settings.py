@@ -15,6 +15,7 @@ __all__ = ("KEY", "Settings", "add_options", "read")
 BACKENDS = ("auto", "embedded", "platform")
 AUDITS = ("error", "warn", "off")
 CLIENTS = ("httpx", "httpx2")
+CACHE_SCHEMES = ("redis://", "rediss://", "unix://")
 WALL_CLOCKS = ("time-machine", "freezegun")
 
 _INI: tuple[tuple[str, str, Any, str], ...] = (
@@ -25,6 +26,7 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("nexus_wall_clock", "string", "time-machine", f"what moves the wall clock: {', '.join(WALL_CLOCKS)}"),
     ("nexus_drain_timeout", "string", "5", "seconds that events may take to come to rest; 0 for no limit"),
     ("nexus_hook_timeout", "string", "30", "seconds that a hook of a plugin may take; 0 for no limit"),
+    ("nexus_cache", "string", "", "where the app's cache is kept: memory, or a URL of Redis"),
     ("nexus_version", "string", "", "the version that the in-memory framework says it has"),
     ("nexus_config", "string", "", "the app's configuration, as a JSON object"),
     ("nexus_plugin_config", "string", "", "the configuration of the plugin under test, as a JSON object"),
@@ -43,11 +45,16 @@ class Settings(NamedTuple):
     wall_clock: str
     drain_timeout: float | None
     hook_timeout: float | None
+    cache: str
     version: str
     config: dict[str, Any]
     plugin_config: dict[str, Any]
     services: dict[str, str]
     stubs: dict[str, str]
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """Return what holds for sections of every app's configuration that do not say it themselves."""
+        return {"cache": {"type": "redis", "url": self.cache}} if self.cache not in {"", "memory"} else {}
 
 
 KEY = pytest.StashKey[Settings]()
@@ -62,6 +69,12 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("nexus", "nexus-testing")
     group.addoption(
         "--nexus-backend", choices=BACKENDS, default=None, help="which framework runs the plugins (ini: nexus_backend)"
+    )
+    group.addoption(
+        "--nexus-cache",
+        metavar="URL",
+        default=None,
+        help="where the app's cache is kept: memory, or a URL of Redis (ini: nexus_cache)",
     )
     group.addoption("--nexus-result", metavar="FILE", default=None, help="write the result of the run to a JSON file")
     for name, kind, default, text in _INI:
@@ -92,6 +105,18 @@ def _seconds(name: str, value: str) -> float | None:
     if not 0 <= seconds < float("inf"):
         raise _wrong(name, value, "a number of seconds, 0 for no limit")
     return seconds or None
+
+
+def _cache(backend: str, said: str) -> str:
+    if said in {"", "memory"}:
+        return said
+    if not said.startswith(CACHE_SCHEMES):
+        from nexus_testing.servers.addresses import shown
+
+        raise _wrong("nexus_cache", shown(said), f"memory, or a URL with {', '.join(CACHE_SCHEMES)}")
+    if backend == "platform":
+        raise pytest.UsageError("--nexus-cache is for --nexus-backend embedded: nexus-platform has no cache.")
+    return said
 
 
 def _json(name: str, value: str) -> dict[str, Any]:
@@ -125,15 +150,18 @@ def read(config: pytest.Config) -> Settings:
     Raises:
         pytest.UsageError: If a value is not valid.
     """
-    backend = config.known_args_namespace.nexus_backend or config.getini("nexus_backend") or "auto"
+    said = config.known_args_namespace
+    backend = said.nexus_backend or config.getini("nexus_backend") or "auto"
+    backend = _resolved(_one_of("nexus_backend", backend, BACKENDS))
     return Settings(
         plugins=tuple(config.getini("nexus_plugins")),
-        backend=_resolved(_one_of("nexus_backend", backend, BACKENDS)),
+        backend=backend,
         audit=_one_of("nexus_audit", config.getini("nexus_audit"), AUDITS),
         client=_one_of("nexus_client", config.getini("nexus_client"), CLIENTS),
         wall_clock=_one_of("nexus_wall_clock", config.getini("nexus_wall_clock"), WALL_CLOCKS),
         drain_timeout=_seconds("nexus_drain_timeout", config.getini("nexus_drain_timeout")),
         hook_timeout=_seconds("nexus_hook_timeout", config.getini("nexus_hook_timeout")),
+        cache=_cache(backend, said.nexus_cache if said.nexus_cache is not None else config.getini("nexus_cache")),
         version=config.getini("nexus_version"),
         config=_json("nexus_config", config.getini("nexus_config")),
         plugin_config=_json("nexus_plugin_config", config.getini("nexus_plugin_config")),

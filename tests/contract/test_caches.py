@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from nexus_testing.clock import RealClock
 from nexus_testing.errors import DataError
 from nexus_testing.nexus.cache import CacheManager, CacheTTL, cache
-
-
-class SetClock(RealClock):
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_900_000_000.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-    def time(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 class CacheContract:
@@ -176,10 +155,43 @@ class TestMemoryCache(CacheContract):
     """The cache in memory."""
 
     @pytest_asyncio.fixture
-    async def manager(self) -> Any:
+    async def manager(self, set_clock: Any) -> Any:
         """Return a cache that is empty."""
-        self.clock = SetClock()
-        manager = CacheManager(clock=self.clock)
+        self.clock = set_clock
+        manager = CacheManager(clock=set_clock)
+        yield manager
+        await manager.close()
+
+    async def wait(self, manager: CacheManager, seconds: float) -> None:
+        """Set the clock."""
+        self.clock.seconds += seconds
+
+
+class TestRedisCache(CacheContract):
+    """The cache on a real Redis, in real time."""
+
+    @pytest_asyncio.fixture
+    async def manager(self, redis_server: Any) -> Any:
+        """Return a cache that is empty."""
+        manager = CacheManager({"type": "redis", "url": redis_server.url})
+        await manager.connect()
+        yield manager
+        await manager.close()
+
+    async def wait(self, manager: CacheManager, seconds: float) -> None:
+        """Wait, since the server's time is none that could be set."""
+        await asyncio.sleep(seconds)
+
+
+class TestRedisCacheOnASetClock(CacheContract):
+    """The cache on a real Redis, whose keys expire by a clock that the test sets."""
+
+    @pytest_asyncio.fixture
+    async def manager(self, redis_server: Any, set_clock: Any) -> Any:
+        """Return a cache that is empty."""
+        self.clock = set_clock
+        manager = CacheManager({"type": "redis", "url": redis_server.url}, clock=set_clock)
+        await manager.connect()
         yield manager
         await manager.close()
 

@@ -7,12 +7,10 @@ import enum
 import gc
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nexus_testing.clock import RealClock
 from nexus_testing.errors import DataError
 from nexus_testing.nexus.cache import CacheManager, CacheTTL, cache
 from nexus_testing.nexus.context import Activity, activity
@@ -20,25 +18,6 @@ from nexus_testing.records import CacheCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class FakeClock(RealClock):
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-    def time(self) -> float:
-        return self.seconds
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 class FakeKernel:
@@ -62,14 +41,9 @@ def acting_as(plugin: str | None, kernel: Any = None) -> Iterator[None]:
         activity.reset(token)
 
 
-@pytest.fixture(name="clock")
-def _clock() -> FakeClock:
-    return FakeClock()
-
-
 @pytest.fixture(name="manager")
-def _manager(clock: FakeClock) -> CacheManager:
-    return CacheManager(clock=clock)
+def _manager(set_clock: Any) -> CacheManager:
+    return CacheManager(clock=set_clock)
 
 
 class Shop:
@@ -127,15 +101,15 @@ async def test_values_are_copies(manager: CacheManager) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_value_lives_until_its_time_is_up(manager: CacheManager, clock: FakeClock) -> None:
+async def test_a_value_lives_until_its_time_is_up(manager: CacheManager, set_clock: Any) -> None:
     """A value is there just before its end and gone at it; one without a time stays."""
     await manager.set("a", 1, ttl=CacheTTL.SHORT)
     await manager.set("b", 2)
     assert await manager.ttl("a") == 60
     assert await manager.ttl("b") is None
-    clock.seconds += 59.999
+    set_clock.seconds += 59.999
     assert await manager.get("a") == 1
-    clock.seconds += 0.001
+    set_clock.seconds += 0.001
 
     assert await manager.get("a") is None
     assert await manager.ttl("a") is None
@@ -256,11 +230,18 @@ async def test_what_cannot_be_pickled_cannot_be_cached(manager: CacheManager) ->
     assert not await manager.exists("a")
 
 
+@pytest.mark.asyncio
+async def test_a_client_takes_no_address(manager: CacheManager) -> None:
+    """A client that asks for another server is refused: there is only one."""
+    with pytest.raises(DataError, match="takes no 'host'"):
+        manager.redis(host="127.0.0.1", port=6379)
+
+
 # -- the decorator -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
-async def test_a_method_runs_once_per_argument(manager: CacheManager, clock: FakeClock) -> None:
+async def test_a_method_runs_once_per_argument(manager: CacheManager, set_clock: Any) -> None:
     """A result is kept by its arguments for as long as said."""
     shop = Shop(manager.for_plugin("shop"))
 
@@ -268,7 +249,7 @@ async def test_a_method_runs_once_per_argument(manager: CacheManager, clock: Fak
     assert await shop.get_expensive_data("k") == {"key": "k", "run": 1}
     assert await shop.get_expensive_data(key="k") == {"key": "k", "run": 1}
     assert await shop.get_expensive_data("l") == {"key": "l", "run": 2}
-    clock.seconds += 300
+    set_clock.seconds += 300
     assert await shop.get_expensive_data("k") == {"key": "k", "run": 3}
 
 

@@ -101,13 +101,6 @@ async def test_a_closed_server_answers_nobody(server: CacheServer, client: Redis
 
 
 @pytest.mark.asyncio
-async def test_a_client_takes_no_address(server: CacheServer) -> None:
-    """A client that asks for another server is refused: there is only one."""
-    with pytest.raises(DataError, match="takes no 'host'"):
-        server.client(host="127.0.0.1", port=6379)
-
-
-@pytest.mark.asyncio
 async def test_what_the_server_does_not_know_is_an_error(server: CacheServer, client: Redis) -> None:
     """A command that is not there raises, whoever runs it."""
     with pytest.raises(ResponseError, match="unknown command"):

@@ -41,8 +41,8 @@ async def _app() -> AsyncIterator[App]:
 
 def test_parts_are_there_before_the_start() -> None:
     """A test may prepare an app that does not run yet."""
-    app = create_test_app(config={"cache": {"size": 1}}, services={"mailer": print})
-    assert app.config == {"cache": {"size": 1}}
+    app = create_test_app(config={"cache": {"type": "memory"}}, services={"mailer": print})
+    assert app.config == {"cache": {"type": "memory"}}
     assert app.service_registry.get("mailer") is print
     assert ({}, [], [], 2) == (app.plugins, app.routes, app.findings, len(app.journal))
     assert app.event_bus.idle

@@ -159,6 +159,7 @@ class EmbeddedBackend:
     async def start(self) -> None:
         """Bring the app up: database, lifespan, then the news of it."""
         await self.db.connect()
+        await self.cache_manager.connect()
         # Its own limits would cut a slow start; a failed test must not cancel the shutdown.
         self._lifespan = LifespanManager(self.fastapi_app, startup_timeout=None, shutdown_timeout=None)
         await self._lifespan.__aenter__()

@@ -231,7 +231,7 @@ class VirtualLoop:
         """Do the next thing that there is to do, on a loop on which nothing is ready."""
         events = self._poll(0)
         if events:
-            self.outside.active = True
+            self.outside.heard(events)
             self._quiet_since = None
             return events
         if self.real._heap:
@@ -242,7 +242,7 @@ class VirtualLoop:
         if grace:
             # Somebody outside is at work, or may be: virtual time waits for them.
             events = self._poll(self._until_real(grace))
-            self.outside.waited(len(events))
+            self.outside.waited(events)
             return events
         due, target = self.next(), self._target()
         if target is not None:

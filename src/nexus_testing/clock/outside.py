@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ("IO_GRACE", "WORK_GRACE", "Outside")
 
@@ -40,6 +40,7 @@ class Outside:
         self._given_up = False
         self._changed = True
         self._foreign = False
+        self._quiet: set[int] = set()
 
     def install(self, loop: Any, replace: Callable[[Any, str, Any], None]) -> None:
         """Listen for work that the loop gives away.
@@ -115,30 +116,58 @@ class Outside:
     # -- connections --------------------------------------------------------------------------------------------------
 
     def _listen_for_connections(self, loop: Any, replace: Callable[[Any, str, Any], None]) -> None:
-        def noting(function: Any) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                self.active = True
-                return function(*args, **kwargs)
-
-            return call
-
-        def changing(function: Any) -> Any:
-            def call(*args: Any, **kwargs: Any) -> Any:
-                self.active = self._changed = True
-                return function(*args, **kwargs)
-
-            return call
-
         # On the classes: connections that are older than the clock count too.
         kinds: Any = selector_events
         stream, datagram = kinds._SelectorSocketTransport, kinds._SelectorDatagramTransport
         for cls, name in ((stream, "write"), (stream, "writelines"), (datagram, "sendto")):
             if name in vars(cls):
-                replace(cls, name, noting(getattr(cls, name)))
+                replace(cls, name, self._saying(getattr(cls, name)))
         for name in ("sock_sendall", "sock_connect"):
-            replace(loop, name, noting(getattr(loop, name)))
+            replace(loop, name, self._noting(getattr(loop, name)))
         for name in ("register", "unregister"):
-            replace(loop._selector, name, changing(getattr(loop._selector, name)))
+            replace(loop._selector, name, self._changing(getattr(loop._selector, name)))
+
+    def _noting(self, function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.active = True
+            return function(*args, **kwargs)
+
+        return call
+
+    def _saying(self, function: Any) -> Any:
+        def call(transport: Any, *args: Any, **kwargs: Any) -> Any:
+            if transport._sock_fd not in self._quiet:
+                self.active = True
+            return function(transport, *args, **kwargs)
+
+        return call
+
+    def _changing(self, function: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.active = self._changed = True
+            return function(*args, **kwargs)
+
+        return call
+
+    def quiet(self, fd: int, *, on: bool) -> None:
+        """Leave a connection out of account, or take it back into it.
+
+        Args:
+            fd: Its file descriptor.
+            on: Whether to leave it out.
+        """
+        if on != (fd in self._quiet):
+            self._changed = True
+            (self._quiet.add if on else self._quiet.discard)(fd)
+
+    def heard(self, events: Iterable[tuple[Any, int]]) -> None:
+        """Take in what came.
+
+        Args:
+            events: What a selector returned.
+        """
+        if not self._quiet or any(key.fd not in self._quiet for key, _ in events):
+            self.active = True
 
     def connected(self, loop: Any) -> bool:
         """Say whether somebody outside is connected to the loop.
@@ -149,7 +178,8 @@ class Outside:
         if self._changed:
             self._changed = False
             own = loop._ssock.fileno()
-            self._foreign = _has_foreign([fd for fd in loop._selector.get_map() if fd != own])
+            known = {own} | self._quiet
+            self._foreign = _has_foreign([fd for fd in loop._selector.get_map() if fd not in known])
         return self._foreign
 
     # -- waiting for them ---------------------------------------------------------------------------------------------
@@ -179,14 +209,14 @@ class Outside:
             self._since = now
         return max(self._since + grace - now, 0.000_001)
 
-    def waited(self, events: int) -> None:
+    def waited(self, events: Sequence[tuple[Any, int]]) -> None:
         """Take in how a wait went.
 
         Args:
-            events: How many events came.
+            events: What came.
         """
         if events:
-            self.active = True
+            self.heard(events)
             self._given_up = False
             self._since = None
             return

@@ -45,3 +45,12 @@ class Clock(Protocol):
         Whoever calls a real backend holds it meanwhile, so that virtual time stands still until the answer is there.
         """
         ...
+
+    def quiet(self, fd: int, *, on: bool) -> None:
+        """Say that a connection need not be watched, since whoever waits for an answer on it uses `external`.
+
+        Args:
+            fd: The connection's file descriptor.
+            on: Whether it need not be watched; said again before it is closed.
+        """
+        ...

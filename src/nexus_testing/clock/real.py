@@ -46,3 +46,11 @@ class RealClock:
     def external(self) -> AbstractContextManager[None]:
         """Do nothing: real time waits for nobody."""
         return nullcontext()
+
+    def quiet(self, fd: int, *, on: bool) -> None:
+        """Do nothing: real time watches no connection.
+
+        Args:
+            fd: The connection's file descriptor.
+            on: Whether it need not be watched.
+        """

@@ -391,5 +391,15 @@ class VirtualClock:
         """Hold time still for the length of a ``with`` block: a thread, or somebody far away, is to answer."""
         return self._on().outside.external()
 
+    def quiet(self, fd: int, *, on: bool) -> None:
+        """Say that a connection need not be watched, since whoever waits for an answer on it uses `external`.
+
+        Args:
+            fd: The connection's file descriptor.
+            on: Whether it need not be watched; said again before it is closed.
+        """
+        if self._loop is not None:
+            self._loop.outside.quiet(fd, on=on)
+
     def __repr__(self) -> str:
         return f"<VirtualClock {self.now().isoformat()}>"

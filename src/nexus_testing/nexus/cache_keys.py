@@ -14,7 +14,16 @@ from .context import who
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ("CacheKeys", "check_key", "check_ttl")
+__all__ = ("CacheKeys", "CacheTTL", "check_key", "check_ttl")
+
+
+class CacheTTL(enum.IntEnum):
+    """How many seconds something stays in the cache."""
+
+    SHORT = 60
+    MEDIUM = 300
+    LONG = 3600
+    DAY = 86400
 
 
 def check_key(key: object, plugin: str | None = None) -> None:

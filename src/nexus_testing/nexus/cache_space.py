@@ -57,14 +57,21 @@ class CacheSpace:
         """
         self.flights.pop(key, None)
 
-    def land(self, key: str, flight: Flight) -> bool:
+    def wants(self, key: str, flight: Flight) -> bool:
         """Say whether what was made is still wanted: nobody deleted or set it meanwhile.
 
         Args:
             key: The key.
             flight: The making of it.
         """
-        if self.flights.get(key) is not flight:
-            return False
-        del self.flights[key]
-        return True
+        return self.flights.get(key) is flight
+
+    def land(self, key: str, flight: Flight) -> None:
+        """Let nobody wait for what was made any more.
+
+        Args:
+            key: The key.
+            flight: The making of it.
+        """
+        if self.flights.get(key) is flight:
+            del self.flights[key]

@@ -61,7 +61,7 @@ class Kernel:
         self.event_bus = EventBus(self.journal, self.clock, self)
         self.service_registry = ServiceRegistry(self.journal, self.clock, self)
         self.db = MemoryDatabase(self.config.get("database"), clock=self.clock, journal=self.journal, kernel=self)
-        self.cache_manager = CacheManager(clock=self.clock, journal=self.journal)
+        self.cache_manager = CacheManager(self.config.get("cache"), clock=self.clock, journal=self.journal)
         self.task_manager = TaskManager(self)
         self.permissions = Permissions(self)
         self.auth = Authentication(self)

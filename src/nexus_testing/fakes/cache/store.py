@@ -37,6 +37,21 @@ class CacheServer:
         """Whether anything was asked of it yet."""
         return self._server is not None
 
+    async def connect(self) -> None:
+        """Do nothing: it is made at the first command."""
+
+    async def ask(self, *words: bytes) -> Any:
+        """Run a command of Redis and return its answer.
+
+        Args:
+            words: The command and its arguments.
+
+        Raises:
+            DataError: If the server is closed.
+            ResponseError: If the server refuses the command.
+        """
+        return self.command(*words)
+
     def command(self, *words: bytes) -> Any:
         """Run a command of Redis at once and return its answer.
 
@@ -59,16 +74,8 @@ class CacheServer:
             options: What the client takes, such as `decode_responses`; no address.
 
         Raises:
-            DataError: If the server is closed, or an option says where it would be.
+            DataError: If the server is closed.
         """
-        address = sorted(options.keys() & {"host", "port", "unix_socket_path", "server", "connection_pool"})
-        if address:
-            raise DataError(
-                f"A client of the app's cache takes no {address[0]!r}.",
-                where=caller(),
-                why="there is one server, in memory, and it belongs to this app",
-                fix="Leave the address out.",
-            )
         client = self._opened().client(**options)
         self._clients.append(client)
         return client
