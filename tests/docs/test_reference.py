@@ -19,6 +19,7 @@ from nexus_testing.cli import main
 from nexus_testing.client import ClientParts
 from nexus_testing.findings import KINDS
 from nexus_testing.manifest.model import Manifest, Section
+from nexus_testing.production import differences
 from nexus_testing.websocket import WebSocketSession
 from pytest_nexus import fixtures, settings
 
@@ -52,6 +53,11 @@ def test_the_findings_are_those_that_there_are() -> None:
     expected = [f"| {kind.id} | {kind.severity.value} | {kind.title} | {kind.fix} |" for kind in KINDS.values()]
     actual = [line for line in _page("reference/findings.md").splitlines() if line.startswith("| NX")]
     assert expected == actual
+
+
+def test_the_differences_are_those_that_there_are() -> None:
+    """The page's table is the one that the code writes."""
+    assert _page("reference/production.md").endswith(differences.table())
 
 
 def test_the_errors_are_those_that_there_are() -> None:

@@ -1,0 +1,1 @@
+"""Production: what the published framework does otherwise, and what tells an author."""
