@@ -34,7 +34,8 @@ coverage: install  ## run the suite and fail under the threshold of pyproject.to
 platform:  ## run the tests of the backend platform where `import nexus` is the real framework
 	$(PYTHON) -m venv .venv-platform
 	.venv-platform/bin/python -m pip install --quiet --constraint constraints-platform.txt --editable ".[platform]" pytest-xdist
-	.venv-platform/bin/pytest -n 2 tests/platform tests/contract/test_databases.py
+	.venv-platform/bin/pytest -n 2 tests/platform tests/contract/test_databases.py tests/contract/promises
+	NEXUS_CONTRACT=as_shipped .venv-platform/bin/pytest -n 2 tests/contract/promises
 
 bench: install  ## measure what the harness costs
 	$(BIN)/python -m tests.benchmarks

@@ -131,7 +131,7 @@ async def test_a_plugin_publishes_in_its_own_name(app: App, plugin: Said) -> Non
     ]
     events = [event for event in app.event_bus.published if event.name.startswith("order.")]
     assert expected == [(event.name, event.data, event.priority, event.correlation_id) for event in events]
-    assert {"said"} == {event.source for event in events}
+    assert {"reports.said"} == {event.source for event in events}
 
 
 @pytest.mark.asyncio

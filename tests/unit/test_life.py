@@ -109,7 +109,7 @@ async def test_every_step_is_on_record() -> None:
     expected = ["Discovery", "Validation", "Loading", "Initialization", "Active", "Shutdown", "Unloaded"]
     assert expected == [step.stage for step in app.journal.lifecycle("whole")]
     app.event_bus.assert_sequence(
-        "app.started", "plugin.discovered", "plugin.loaded", "plugin.unloaded", "app.stopping"
+        "plugin.discovered", "plugin.loaded", "app.started", "plugin.unloaded", "app.stopping"
     )
 
 

@@ -157,16 +157,16 @@ class EmbeddedBackend:
         return self._kernel.refuted
 
     async def start(self) -> None:
-        """Bring the app up: database, lifespan, then the news of it."""
+        """Bring the app up: database, cache, lifespan."""
         await self.db.connect()
         await self.cache_manager.connect()
         # Its own limits would cut a slow start; a failed test must not cancel the shutdown.
         self._lifespan = LifespanManager(self.fastapi_app, startup_timeout=None, shutdown_timeout=None)
         await self._lifespan.__aenter__()
-        self.event_bus.publish_now("app.started", {"app": TITLE, "version": nexus_package.__version__})
 
     async def serve(self) -> None:
-        """Do nothing more: plugins may come and go at any time."""
+        """Tell that the app is up, now that the plugins that it starts with can hear it; more may come at any time."""
+        self.event_bus.publish_now("app.started", {"app": TITLE, "version": nexus_package.__version__})
 
     async def stop(self) -> list[Exception]:
         """Unload all plugins and bring the app down; return what went wrong."""

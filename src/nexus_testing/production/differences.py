@@ -79,13 +79,6 @@ DIFFERENCES: dict[str, Difference] = {
             "NX101",
         ),
         Difference(
-            "load-failure",
-            "`load_plugin` returns False; a line of the log has the exception's text.",
-            "`PluginLoadError` with the plugin's exception as its cause; False where the test says `check=False`.",
-            "A test must not go on without its plugin.",
-            "",
-        ),
-        Difference(
             "failed-load-leftovers",
             "Subscriptions and services of a plugin whose load failed stay.",
             "They are taken back.",

@@ -148,6 +148,7 @@ class Plugins:
                 self.newest = None
             if not ok:
                 plugin.state = State.FAILED
+                self.report_left(plugin)
                 raise self._failed(plugin, id_, watch.seen, since)
         plugin.state = State.INITIALIZED
         self._report(plugin, since)

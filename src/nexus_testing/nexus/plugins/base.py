@@ -214,7 +214,8 @@ class BasePlugin(LifecycleSteps, metaclass=PluginType):
         if self.event_bus is not None:
             name, fields = described_event(event, data)
             own = event if isinstance(event, Event) else Event(name)
-            self.event_bus.publish_now(name, fields, own.priority, self.name, correlation_id=own.correlation_id)
+            source = f"{self.category}.{self.name}" if self.category else self.name
+            self.event_bus.publish_now(name, fields, own.priority, source, correlation_id=own.correlation_id)
 
     @awaited
     async def subscribe_to_event(self, event_name: str, handler: Handler) -> Handle | None:
