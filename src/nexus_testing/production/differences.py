@@ -378,13 +378,6 @@ DIFFERENCES: dict[str, Difference] = {
             "",
         ),
         Difference(
-            "keys-of-namesakes",
-            "Plugins of one name in two categories share the keys of `set_data`.",
-            "A second plugin of one name is refused.",
-            _SAFE,
-            "",
-        ),
-        Difference(
             "health",
             "A plugin's health is what its attribute `initialized` says, which nobody sets.",
             "A plugin that is active is healthy.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest_asyncio
 
 from nexus_testing.app import App, create_test_app
+from nexus_testing.backends.platform import prefetch
 from nexus_testing.namespace import platform_installed
 from nexus_testing.production.differences import DIFFERENCES
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from tests.conftest import Repo
 
 T = TypeVar("T")
+
+# Pytester forgets what is imported in a test, and SQLAlchemy cannot be imported in parts.
+if platform_installed():
+    prefetch()
 
 PROFILES = ("connected", "as_shipped")
 
