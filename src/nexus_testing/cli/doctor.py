@@ -1,46 +1,38 @@
-"""The command ``nexus-testing``."""
+"""``nexus-testing doctor``: what is here, and what stands in the way."""
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
 import json
 import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import namespace
-from ._version import __version__
-from .errors import NexusTestingError
-from .runtime.discovery import Project
+from .. import namespace
+from .._version import __version__
+from ..errors import NexusTestingError
+from ..runtime.discovery import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
 
-__all__ = ("main",)
+    from .commands import Commands
+
+__all__ = ("add_doctor", "diagnosis")
 
 _PACKAGES = ("pytest", "pytest-asyncio", "fastapi", "starlette", "httpx", "pydantic", "nexus-platform")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0 all well, 1 a problem was found.
+def add_doctor(commands: Commands) -> None:
+    """Add the command.
 
     Args:
-        arguments: The command line, without the command.
-
-    Raises:
-        SystemExit: With 2 if the command line is wrong.
+        commands: The commands that there are.
     """
-    parser = argparse.ArgumentParser(prog="nexus-testing", description="The test harness for plugins of Nexus.")
-    parser.add_argument("--version", action="version", version=f"nexus-testing {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
     doctor = commands.add_parser("doctor", help="say what is here, and what stands in the way")
     doctor.add_argument("folder", nargs="?", type=Path, default=Path(), help="the plugin's repo (default: here)")
     doctor.add_argument("--json", action="store_true", help="as JSON")
-    schema = commands.add_parser("schema", help="print a JSON Schema")
-    schema.add_argument("of", choices=("manifest", "result"), help="of what")
-    options = parser.parse_args(arguments)
-    return _doctor(options.folder, as_json=options.json) if options.command == "doctor" else _schema(options.of)
+    doctor.set_defaults(run=_doctor)
 
 
 def _versions() -> dict[str, str | None]:
@@ -74,7 +66,7 @@ def diagnosis(folder: Path) -> dict[str, Any]:
             problem(error)
     for site in project.candidates():
         if site.manifest.is_file():
-            from .manifest import read_manifest
+            from ..manifest import read_manifest
 
             try:
                 read_manifest(site.manifest)
@@ -105,9 +97,9 @@ def diagnosis(folder: Path) -> dict[str, Any]:
     }
 
 
-def _doctor(folder: Path, *, as_json: bool) -> int:
-    found = diagnosis(folder)
-    if as_json:
+def _doctor(options: argparse.Namespace) -> int:
+    found = diagnosis(options.folder)
+    if options.json:
         print(json.dumps(found, indent=2))
         return 1 if found["problems"] else 0
     lines = [f"nexus-testing doctor: {found['folder']}", "", "versions"]
@@ -128,13 +120,3 @@ def _doctor(folder: Path, *, as_json: bool) -> int:
 
 def _counted(problems: int) -> str:
     return "no problems" if not problems else "1 problem" if problems == 1 else f"{problems} problems"
-
-
-def _schema(of: str) -> int:
-    if of == "manifest":
-        from .manifest import Manifest as Model
-    else:
-        from .reports.result import Result as Model  # type: ignore[assignment]  # both are pydantic models
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Model.model_json_schema()}
-    print(json.dumps(schema, indent=2))
-    return 0
