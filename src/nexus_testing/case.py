@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import unittest
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from .errors import LifecycleError, LoopError
 from .locations import of_callable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import timedelta
 
     from .app import App
     from .client import Client
+    from .performance.result import PerformanceResult
     from .records import Published
 
 __all__ = ("Case", "PerformanceTest", "PluginTestCase")
@@ -128,3 +131,79 @@ class PerformanceTest(Case):
 
     __test__ = False
     _nexus_drain = False
+    _nexus_results: list[PerformanceResult] | None = None
+
+    @property
+    def results(self) -> list[PerformanceResult]:
+        """What the loads of the test that runs came to so far, one that was interrupted among them."""
+        if self._nexus_results is None:
+            self._nexus_results = []
+        return self._nexus_results
+
+    @awaited
+    async def run(
+        self,
+        what: str | Callable[[], Awaitable[Any]] | Mapping[Any, float],
+        *,
+        users: int | None = None,
+        rate: float | str | None = None,
+        arrivals: str = "even",
+        duration: str | timedelta | None = None,
+        requests: int | None = None,
+        warmup: bool = True,
+        seed: int = 0,
+        params: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> PerformanceResult:
+        """Put load on the app and return what was measured.
+
+        Args:
+            what: A request, such as "GET /items/{id}"; a scenario, which is a coroutine function that sends requests by
+                `self.client`; or several of them, each with its weight.
+            users: How many send at once, each its next request when it has the answer to its last. With a rate: how
+                many requests may wait for an answer at once; those that are due meanwhile are dropped and counted.
+            rate: How many requests are due a second, whatever becomes of them.
+            arrivals: How these are spread: "even" or, at random with the seed, "poisson".
+            duration: How long, such as "10s", which is the default.
+            requests: How many requests to send instead, by users.
+            warmup: Whether to send 200 requests, or for a second, that count for nothing before.
+            seed: The seed of all that is drawn.
+            params: What fills the placeholders of a request's path: a value, several that take turns, or a function
+                that is given a `random.Random`.
+            query: The same for its query.
+            headers: Its headers.
+            json: Its body: a value, or a function as above.
+
+        Raises:
+            PerformanceError: If that cannot be, such as a load on a route that does not exist.
+            BaseException: What a scenario raised; the load ends with it.
+        """
+        __tracebackhide__ = True
+        from .performance.load import Load
+        from .performance.plan import make_plan
+        from .performance.targets import Fill
+
+        app = self.app
+        await app.startup()
+        if app.loop is not asyncio.get_running_loop():
+            app.backend.owner.bind()
+        plan = make_plan(
+            app,
+            what,
+            users=users,
+            rate=rate,
+            arrivals=arrivals,
+            duration=duration,
+            requests=requests,
+            warmup=warmup,
+            seed=seed,
+            fill=Fill(params, query, headers, json),
+        )
+        load = Load(app, plan)
+        try:
+            return await load.run()
+        finally:
+            if load.result is not None:
+                self.results.append(load.result)

@@ -44,6 +44,7 @@ The tree::
     ├── NetworkError                  what a test says about the network cannot be meant so
     │   ├── UnmatchedCall             an outbound call that no route of nexus_http is about
     │   └── NetworkAssertionError     an assertion on outbound calls that does not hold (also an AssertionError)
+    ├── PerformanceError              a load or a measurement that cannot be
     └── ExtraMissing                  an optional part that is not installed
 
     OutboundRefused                   something left for another machine (a BaseException: no retry catches it)
@@ -93,6 +94,7 @@ __all__ = (
     "NexusTestingError",
     "NotOnBackend",
     "OutboundRefused",
+    "PerformanceError",
     "PermissionDenied",
     "PluginConfigurationError",
     "PluginDependencyError",
@@ -400,6 +402,10 @@ class UnmatchedCall(NetworkError):
 
 class NetworkAssertionError(NetworkError, AssertionError):
     """An assertion on outbound calls that does not hold."""
+
+
+class PerformanceError(NexusTestingError):
+    """A load or a measurement that cannot be: no such route, nothing to send, no time to send it in."""
 
 
 class ExtraMissing(NexusTestingError):

@@ -9,9 +9,11 @@ from .errors import LifecycleError, did_you_mean
 from .locations import caller
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator, Sequence
 
     from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from .backends import Backend
     from .faults import Faults
@@ -38,6 +40,7 @@ class Parts:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._loaded = False
 
     @property
     def backend(self) -> Backend:
@@ -198,7 +201,19 @@ class Parts:
     async def settle(self) -> None:
         """Wait for the events published so far, and for what their handlers publish in turn."""
         __tracebackhide__ = True
-        await self._backend.settle()
+        if not self._loaded:
+            await self._backend.settle()
+
+    @contextmanager
+    def _under_load(self, meter: Callable[[ASGIApp], ASGIApp], keep: int) -> Iterator[Counter[str]]:
+        """Put a meter before the app for the length of a block; events are not waited for, and few records kept."""
+        asgi = self._backend.asgi
+        self._loaded, self._backend.asgi = True, meter(asgi)
+        try:
+            with self.journal.ring(keep) as counts:
+                yield counts
+        finally:
+            self._loaded, self._backend.asgi = False, asgi
 
     def login(
         self,

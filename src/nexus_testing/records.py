@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import enum
 import itertools
+from collections import Counter, deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 from .errors import LifecycleAssertionError, did_you_mean
@@ -267,7 +269,7 @@ R = TypeVar(
 class Journal:
     """Everything that happened to one app, in order. Lives as long as the app's test."""
 
-    __slots__ = ("_records", "append", "next_seq")
+    __slots__ = ("_records", "append", "counts", "next_seq")
 
     append: Callable[[Record], None]
     """Add a record. Its number comes from `next_seq`."""
@@ -276,10 +278,12 @@ class Journal:
     """Return the number of the next record."""
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
+        self._records: list[Record] | deque[Record] = []
         # Bound once: an event bus at full speed calls them a hundred thousand times a second.
         self.append = self._records.append
         self.next_seq = itertools.count(1).__next__
+        self.counts: Counter[str] | None = None
+        """How many records of each kind there were, while only the last are kept; else None."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -343,9 +347,39 @@ class Journal:
         size = len(self._records)
 
         def go_back() -> None:
-            del self._records[size:]
+            while len(self._records) > size:
+                self._records.pop()
 
         return go_back
+
+    @contextmanager
+    def ring(self, size: int) -> Iterator[Counter[str]]:
+        """Keep the last records only, and count them all, for the length of a ``with`` block.
+
+        What was recorded before stands in front of them again when the block is over.
+
+        Args:
+            size: How many to keep.
+
+        Returns:
+            How many records of each kind there were, by the name of their class.
+        """
+        before, append, counted = self._records, self.append, self.counts
+        self._records = last = deque[Record](maxlen=size)
+        counts: Counter[str] = Counter()
+        self.counts = counts
+        keep = last.append
+
+        def count(record: Record) -> None:
+            counts[type(record).__name__] += 1
+            keep(record)
+
+        self.append = count
+        try:
+            yield counts
+        finally:
+            before.extend(last)
+            self._records, self.append, self.counts = before, append, counted
 
     def since(self, seq: int) -> list[Record]:
         """Return the records that came after a number.

@@ -96,7 +96,7 @@ def test_the_options_are_those_that_there_are() -> None:
 def test_what_a_test_may_call_is_named(cls: type) -> None:
     """Each public method and attribute stands on the page of the app."""
     page = _page("reference/app.md").replace("journal.", "")
-    internal = {"append", "next_seq", "journal", "app", "headers", "base_url", "build_request"}
+    internal = {"append", "counts", "next_seq", "ring", "journal", "app", "headers", "base_url", "build_request"}
     assert set() == _public(cls) - _named(page) - internal
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,7 +13,7 @@ from ..errors import ResultError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ("FORMAT", "VERSION", "FindingResult", "Result", "TestResult", "read_result", "write_result")
+__all__ = ("FORMAT", "VERSION", "FindingResult", "Result", "TestResult", "read_model", "read_result", "write_result")
 
 FORMAT = "nexus-testing/result"
 VERSION = 1
@@ -93,31 +93,49 @@ def read_result(path: Path) -> Result:
     Raises:
         ResultError: If it cannot be read, or is none of this version.
     """
+    return read_model(path, Result, FORMAT, VERSION, ("result", "Run the tests again"))
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_model(path: Path, model: type[Model], format_: str, version: int, words: tuple[str, str]) -> Model:
+    """Read a file that says its format and version.
+
+    Args:
+        path: The file.
+        model: What it is.
+        format_: The format that it has to say.
+        version: The version.
+        words: What it is called in messages, and how another one is made.
+
+    Raises:
+        ResultError: If it cannot be read, or is none of this version.
+    """
+    what, again = words
     try:
         value: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ResultError(
-            "The result cannot be read.", where=path, why=str(error), fix="Run the tests again."
-        ) from error
+        raise ResultError(f"The {what} cannot be read.", where=path, why=str(error), fix=f"{again}.") from error
     except json.JSONDecodeError as error:
         raise ResultError(
-            "The result is no JSON.",
+            f"The {what} is no JSON.",
             where=f"{path}:{error.lineno}:{error.colno}",
             why=error.msg,
-            fix="Run the tests again; the file was cut off or is another one.",
+            fix=f"{again}; the file was cut off or is another one.",
         ) from error
-    said = value.get("version") if isinstance(value, dict) and value.get("format") == FORMAT else None
-    if said != VERSION:
+    said = value.get("version") if isinstance(value, dict) and value.get("format") == format_ else None
+    if said != version:
         raise ResultError(
-            f"The file is no result of version {VERSION}.",
+            f"The file is no {what} of version {version}.",
             where=path,
-            why=f"it says version {said!r}" if said is not None else f"it does not say that it is a {FORMAT!r}",
-            fix="Run the tests again with this version of nexus-testing.",
+            why=f"it says version {said!r}" if said is not None else f"it does not say that it is a {format_!r}",
+            fix=f"{again} with this version of nexus-testing.",
         )
     try:
-        return Result.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
         raise ResultError(
-            "The result does not hold together.", where=path, why="\n".join(problems), fix="Run the tests again."
+            f"The {what} does not hold together.", where=path, why="\n".join(problems), fix=f"{again}."
         ) from error

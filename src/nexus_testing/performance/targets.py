@@ -1,0 +1,223 @@
+"""Requests that a load sends: a route by its method and path, and what fills its placeholders."""
+
+from __future__ import annotations
+
+import json as json_module
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from starlette.routing import Match, compile_path
+
+from ..errors import PerformanceError, did_you_mean
+from ..locations import caller
+
+if TYPE_CHECKING:
+    from ..app import App
+
+__all__ = ("Fill", "Shot", "Target", "target")
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_BASE = [(b"host", b"testserver"), (b"accept", b"*/*"), (b"user-agent", b"nexus-testing")]
+_JSON = (b"content-type", b"application/json")
+
+
+class Shot(NamedTuple):
+    """One request, ready to be sent."""
+
+    method: str
+    path: str
+    raw_path: bytes
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    def scope(self) -> dict[str, Any]:
+        """Return an ASGI scope of its own for it."""
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": self.method,
+            "headers": list(self.headers),
+            "scheme": "http",
+            "path": self.path,
+            "raw_path": self.raw_path,
+            "query_string": self.query,
+            "server": ("testserver", 80),
+            "client": ("127.0.0.1", 123),
+            "root_path": "",
+            "state": {},
+        }
+
+
+class Fill:
+    """What a request's variable parts are made of.
+
+    Args:
+        params: A value for each placeholder of the path: one for all requests, several that take turns, or a function
+            that is given a seeded `random.Random`.
+        query: The same for the query.
+        headers: Headers of every request.
+        json: The body: a value, or a function as above.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> None:
+        self.params = {name: _source(value) for name, value in (params or {}).items()}
+        self.query = {name: _source(value) for name, value in (query or {}).items()}
+        self.headers = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+        self.json = json
+
+    def __bool__(self) -> bool:
+        return bool(self.params or self.query or self.headers or self.json is not None)
+
+
+def _source(value: Any) -> Callable[[int, random.Random], Any]:
+    """Return what gives the value for one request, of its number and the load's random numbers."""
+    if callable(value):
+        return lambda _, rng: value(rng)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        if not value:
+            raise PerformanceError(
+                "A placeholder has no values to choose from.", where=caller(2), fix='params={"id": range(1, 101)}'
+            )
+        return lambda number, _: value[number % len(value)]
+    return lambda _, __: value
+
+
+class Target:
+    """A route that requests are sent to.
+
+    Args:
+        method: Its method.
+        path: The whole path, with placeholders where there is something to fill in.
+        fill: What fills them.
+        template: The path as the app knows it.
+    """
+
+    def __init__(self, method: str, path: str, fill: Fill, template: str) -> None:
+        self.method = method
+        self.path = path
+        self.name = f"{method} {template}"
+        self._fill = fill
+        self._number = 0
+        varies = fill.params or fill.query or callable(fill.json)
+        self._shot = None if varies else self._make(random.Random())  # noqa: S311 - nothing is drawn
+
+    def shot(self, rng: random.Random) -> Shot:
+        """Return the next request.
+
+        Args:
+            rng: Where random values come from.
+        """
+        return self._shot if self._shot is not None else self._make(rng)
+
+    def _make(self, rng: random.Random) -> Shot:
+        number, self._number = self._number, self._number + 1
+        fill = self._fill
+        path = self.path
+        if fill.params:
+            values = {name: str(source(number, rng)) for name, source in fill.params.items()}
+            path = _PLACEHOLDER.sub(lambda match: values[match[1]], path)
+        query = urlencode({name: source(number, rng) for name, source in fill.query.items()}, doseq=True).encode()
+        headers, body = [*_BASE, *fill.headers], b""
+        if fill.json is not None:
+            body = json_module.dumps(fill.json(rng) if callable(fill.json) else fill.json).encode()
+            headers += [_JSON, (b"content-length", str(len(body)).encode())]
+        return Shot(self.method, path, quote(path).encode(), query, headers, body)
+
+
+def _candidates(app: App, path: str) -> Iterable[str]:
+    yield path
+    yield from (app.url(name, path) for name in app.plugins)
+
+
+def target(app: App, said: str, fill: Fill) -> Target:
+    """Return the route that was meant.
+
+    Args:
+        app: The app, with its plugins loaded.
+        said: Method and path, such as "GET /items/{id}": the whole path, or as the plugin writes it.
+        fill: What fills its placeholders.
+
+    Raises:
+        PerformanceError: If there is no such route, or a placeholder has no value.
+    """
+    __tracebackhide__ = True
+    method, _, path = said.strip().rpartition(" ")
+    method = method.strip().upper() or "GET"
+    listed = app.routes
+    if method not in _METHODS or not path.startswith("/"):
+        raise PerformanceError(
+            f"{said!r} is no request.",
+            where=caller(2),
+            why=f"the method is one of {', '.join(_METHODS)}" if path.startswith("/") else "a path begins with '/'",
+            fix=did_you_mean(method, _METHODS) or 'Write method and path: "GET /items/{id}".',
+        )
+    if "?" in path:
+        raise PerformanceError(
+            f"{said!r} has a query in its path.",
+            where=caller(2),
+            fix='Say it so: run("GET /items", query={"page": 2}).',
+        )
+    for candidate in _candidates(app, path):
+        template = _template(app, method, candidate)
+        if template is not None:
+            _refuse_unfilled(said, candidate, fill)
+            return Target(method, candidate, fill, template)
+    other = sorted({one.method for one in listed for path_ in _candidates(app, path) if one.path == path_})
+    known = [f"{one.method} {one.path}" for one in listed]
+    raise PerformanceError(
+        f"There is no route {said!r}.",
+        where=caller(2),
+        why=f"the path has {', '.join(other)}" if other else f"there are {', '.join(known) or 'none'}",
+        fix=_nearest(app, f"{method} {path}", known),
+    )
+
+
+def _nearest(app: App, said: str, known: Sequence[str]) -> str:
+    """Return the guess, whether the path was meant whole or as the plugin writes it."""
+    short = [one.replace(app.url(name, "/").rstrip("/"), "", 1) for one in known for name in app.plugins]
+    return did_you_mean(said, dict.fromkeys([*known, *short]))
+
+
+def _template(app: App, method: str, path: str) -> str | None:
+    """Return the path of the route that takes a request, as FastAPI knows it; None if there is none."""
+    filled = _PLACEHOLDER.sub("0", path)
+    for one in app.routes:
+        if one.method == method and (one.path == path or compile_path(one.path)[0].match(filled)):
+            return one.path
+    scope = {"type": "http", "method": method, "path": filled, "root_path": "", "headers": []}
+    for route in app.fastapi_app.router.routes:
+        if route.matches(scope)[0] is Match.FULL:
+            return str(getattr(route, "path", path))
+    return None
+
+
+def _refuse_unfilled(said: str, path: str, fill: Fill) -> None:
+    __tracebackhide__ = True
+    names = _PLACEHOLDER.findall(path)
+    missing = [name for name in names if name not in fill.params]
+    unknown = [name for name in fill.params if name not in names]
+    if unknown:
+        raise PerformanceError(
+            f"{said!r} has no placeholder {unknown[0]!r}.",
+            where=caller(3),
+            why=f"it has {', '.join(names) or 'none'}",
+            fix=did_you_mean(unknown[0], names),
+        )
+    if missing:
+        raise PerformanceError(
+            f"{said!r} says no value for {missing[0]!r}.",
+            where=caller(3),
+            fix=f'run({said!r}, params={{"{missing[0]}": range(1, 101)}})',
+        )
