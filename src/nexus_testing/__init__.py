@@ -12,6 +12,7 @@ __all__ = (
     "WebSocketClosed",
     "WebSocketRejected",
     "__version__",
+    "budget",
     "create_test_app",
     "install",
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         WebSocketRejected,
     )
     from .namespace import install
+    from .performance.budgets import budget
 
 _HOMES = {
     "App": "app",
@@ -41,6 +43,7 @@ _HOMES = {
     "WebSocketClosed": "errors",
     "WebSocketRejected": "errors",
     "__version__": "_version",
+    "budget": "performance.budgets",
     "create_test_app": "app",
     "install": "namespace",
 }

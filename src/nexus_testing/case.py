@@ -11,11 +11,13 @@ from .errors import LifecycleError, LoopError
 from .locations import of_callable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from datetime import timedelta
 
     from .app import App
     from .client import Client
+    from .performance.budgets import Said
+    from .performance.judging import Sourced
     from .performance.result import PerformanceResult
     from .records import Published
 
@@ -131,7 +133,16 @@ class PerformanceTest(Case):
 
     __test__ = False
     _nexus_drain = False
+    _nexus_budgets: Sequence[Said] = ()
     _nexus_results: list[PerformanceResult] | None = None
+
+    def hold_to(self, budgets: Sequence[Said]) -> None:
+        """Say what every load of the test that runs is judged by. The pytest plugin calls it.
+
+        Args:
+            budgets: What decorators and the configuration say.
+        """
+        self._nexus_budgets = budgets
 
     @property
     def results(self) -> list[PerformanceResult]:
@@ -156,6 +167,7 @@ class PerformanceTest(Case):
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        budgets: Sequence[str] = (),
     ) -> PerformanceResult:
         """Put load on the app and return what was measured.
 
@@ -175,8 +187,10 @@ class PerformanceTest(Case):
             query: The same for its query.
             headers: Its headers.
             json: Its body: a value, or a function as above.
+            budgets: What the load is judged by, such as "http_req_duration p(95) < 50ms"; each is a report of its own.
 
         Raises:
+            BudgetError: If a budget cannot be read, or is about what the load does not have.
             PerformanceError: If that cannot be, such as a load on a route that does not exist.
             BaseException: What a scenario raised; the load ends with it.
         """
@@ -201,7 +215,12 @@ class PerformanceTest(Case):
             seed=seed,
             fill=Fill(params, query, headers, json),
         )
-        load = Load(app, plan)
+        rules: list[Sourced] = []
+        if budgets or self._nexus_budgets:
+            from .performance.budgets import gather
+
+            rules = gather(app, plan, budgets, self._nexus_budgets)
+        load = Load(app, plan, rules)
         try:
             return await load.run()
         finally:

@@ -45,6 +45,7 @@ The tree::
     │   ├── UnmatchedCall             an outbound call that no route of nexus_http is about
     │   └── NetworkAssertionError     an assertion on outbound calls that does not hold (also an AssertionError)
     ├── PerformanceError              a load or a measurement that cannot be
+    │   └── BudgetError               a budget that cannot be read, or that is about what there is not
     └── ExtraMissing                  an optional part that is not installed
 
     OutboundRefused                   something left for another machine (a BaseException: no retry catches it)
@@ -73,6 +74,7 @@ __all__ = (
     "AuthError",
     "BackendError",
     "BackendUnavailable",
+    "BudgetError",
     "ClockError",
     "ConfigurationError",
     "ConsistencyError",
@@ -406,6 +408,10 @@ class NetworkAssertionError(NetworkError, AssertionError):
 
 class PerformanceError(NexusTestingError):
     """A load or a measurement that cannot be: no such route, nothing to send, no time to send it in."""
+
+
+class BudgetError(PerformanceError):
+    """A budget that cannot be read, or that is about a metric, a tag or a route that there is not."""
 
 
 class ExtraMissing(NexusTestingError):

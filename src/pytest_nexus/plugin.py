@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from . import apps, audit, clocks, coroutines, faults, fixtures, framework, places, settings, shared, tracebacks
+from . import (
+    apps,
+    audit,
+    clocks,
+    coroutines,
+    faults,
+    fixtures,
+    framework,
+    performance,
+    places,
+    settings,
+    shared,
+    tracebacks,
+)
 from .fixtures import *  # noqa: F403 - pytest finds fixtures among the names of a registered module
 from .fixtures import nexus_between_tests, respx_mock  # noqa: F401 - as above; they are no names that users use
 from .report import KEY as REPORT
@@ -60,6 +73,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.stash[settings.KEY].backend == "platform":
         framework.filter_warnings(config)
     _session_report.append(config.stash[REPORT])
+    performance.refuse_unreadable(config)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(performance.Verdicts(config), "nexus-verdicts")
     config.addinivalue_line("markers", "nexus_allow(*ids, reason): findings that are none in this test, and why.")
     config.addinivalue_line("markers", "nexus_allow_leaks(*kinds, reason): what this test may leave alive, and why.")
     config.addinivalue_line("markers", "nexus_allow_network(*hosts, reason): what this test may reach, and why.")
@@ -298,6 +314,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Shut down the apps that a test left open, and fail it if it forgot an `await`."""
     __tracebackhide__ = True
     before = {id(app) for app in apps.open_apps()}
+    performance.begin(item)
     try:
         result = yield
         unhit = faults.end()
@@ -309,6 +326,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         audit.note_unnoticed(item, error)
         raise
     finally:
+        performance.end(item)
         if "nexus_testing.app" in sys.modules:
             left = [app for app in apps.open_apps() if id(app) not in before]
             for app in left:
@@ -356,7 +374,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Leave the harness out of tracebacks, unless all of it is asked for."""
     if call.excinfo is not None and not item.config.getoption("fulltrace"):
         call.excinfo = tracebacks.shortened(call.excinfo)
-    return (yield)
+    report = yield
+    performance.attach(item, report)
+    return report
 
 
 # -- reporting -----------------------------------------------------------------------------------------------------

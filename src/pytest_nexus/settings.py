@@ -17,6 +17,7 @@ AUDITS = ("error", "warn", "off")
 CLIENTS = ("httpx", "httpx2")
 CACHE_SCHEMES = ("redis://", "rediss://", "unix://")
 WALL_CLOCKS = ("time-machine", "freezegun")
+INCONCLUSIVE = ("skip", "fail")
 
 _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("nexus_plugins", "args", (), "names or paths of the plugins under test"),
@@ -24,6 +25,13 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("nexus_audit", "string", "error", f"what becomes of things that plugins leave alive: {', '.join(AUDITS)}"),
     ("nexus_client", "string", "httpx", f"which library test_client is made of: {', '.join(CLIENTS)}"),
     ("nexus_wall_clock", "string", "time-machine", f"what moves the wall clock: {', '.join(WALL_CLOCKS)}"),
+    ("nexus_budgets", "linelist", (), "what every load is held to: http_req_duration p(95) < 50ms"),
+    (
+        "nexus_inconclusive",
+        "string",
+        "skip",
+        f"what becomes of budgets that cannot be judged: {', '.join(INCONCLUSIVE)}",
+    ),
     ("nexus_drain_timeout", "string", "5", "seconds that events may take to come to rest; 0 for no limit"),
     ("nexus_hook_timeout", "string", "30", "seconds that a hook of a plugin may take; 0 for no limit"),
     ("nexus_cache", "string", "", "where the app's cache is kept: memory, or a URL of Redis"),
@@ -51,6 +59,8 @@ class Settings(NamedTuple):
     plugin_config: dict[str, Any]
     services: dict[str, str]
     stubs: dict[str, str]
+    budgets: tuple[str, ...]
+    inconclusive: str
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """Return what holds for sections of every app's configuration that do not say it themselves."""
@@ -172,4 +182,6 @@ def read(config: pytest.Config) -> Settings:
             lambda value: ":" in value.strip(":"),
         ),
         stubs=_pairs("nexus_stubs", config.getini("nexus_stubs"), "name = version", bool),
+        budgets=tuple(config.getini("nexus_budgets")),
+        inconclusive=_one_of("nexus_inconclusive", config.getini("nexus_inconclusive"), INCONCLUSIVE),
     )

@@ -4,6 +4,7 @@ A comment before a block says what it is:
 
 - ``<!-- file: tests/test_x.py -->`` a file of the page's repo; its tests pass.
 - ``<!-- failing file: tests/test_x.py -->`` the same, but each of its tests fails.
+- ``<!-- needs: module -->`` a module of an extra, without which the page does not run.
 - ``<!-- output -->`` lines that pytest prints for the page's repo, in this order, apart from their indentation and
   from the folder that the repo is in; ``…`` leaves lines out.
 - ``<!-- not run: reason -->`` nothing that could run.
@@ -123,6 +124,9 @@ def _make_repo(folder: Path, blocks: list[Block]) -> None:
 
 def _run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, markdown: str) -> None:
     """Make the repo of a page and run its tests."""
+    needed = re.search(r"^<!-- needs: (\w+) -->$", markdown, re.MULTILINE)
+    if needed:
+        pytest.importorskip(needed[1], reason="the page is about an extra that is not installed")
     blocks = list(_blocks(markdown))
     files = [block for block in blocks if block.word.endswith("file")]
     named = re.search(r"^<!-- repo: (.+) -->$", markdown, re.MULTILINE)

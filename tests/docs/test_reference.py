@@ -26,7 +26,7 @@ from pytest_nexus import fixtures, settings
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
-_INTERNAL = {"abandon", "adopt", "bind", "check", "close_clients", "release", "shut", "will_load"}
+_INTERNAL = {"abandon", "adopt", "bind", "check", "close_clients", "hold_to", "release", "shut", "will_load"}
 """Public methods that only the pytest side calls."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .._version import __version__
 from ..limits import debugging
 from .arrivals import digest
+from .disturbances import active
 from .driver import Iteration, Meter, iteration
 from .instruments import Watch, machine
 from .plan import WARMUP_REQUESTS, WARMUP_SECONDS, Plan, Scenario, chooser
@@ -20,10 +21,12 @@ from .targets import Shot, Target
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from ..app import App
+    from .judging import Sourced
 
 __all__ = ("KEPT", "Load")
 
@@ -44,11 +47,13 @@ class Load:
     Args:
         app: The app, up.
         plan: What to do.
+        budgets: What it is judged by.
     """
 
-    def __init__(self, app: App, plan: Plan) -> None:
+    def __init__(self, app: App, plan: Plan, budgets: Sequence[Sourced] = ()) -> None:
         self._app = app
         self._plan = plan
+        self._budgets = budgets
         self._asgi: ASGIApp = app.backend.asgi
         self._meter = Meter(app.routes)
         self._rng = random.Random(plan.seed)  # noqa: S311 - no secret
@@ -57,6 +62,7 @@ class Load:
         self._client_spans: array[float] = array("d")
         self._lateness: array[float] = array("d")
         self._dropped = 0
+        self._disturbances: list[str] = []
         self._warmup = Warmup(requests=0, seconds=0.0)
         self.result: PerformanceResult | None = None
         """What it came to, or as much of it as there was when it was interrupted."""
@@ -73,6 +79,7 @@ class Load:
         __tracebackhide__ = True
         plan = self._plan
         watch = Watch()
+        self._disturbances = active()
         cost = await self._calibrate() if all(isinstance(one, Target) for one in plan.works) else None
         with self._app._under_load(self._meter.around, KEPT) as counts:
             if plan.warmup:
@@ -228,6 +235,26 @@ class Load:
         elapsed = max(total.ends, default=0.0)
         sent = len(total.ends)
         share = min(cost * sent / watch.own_seconds, 1.0) if cost is not None and watch.own_seconds > 0 else None
+        verdicts = []
+        if self._budgets and not interrupted:
+            from .judging import Measured, judge
+
+            measured = Measured(
+                tracks=tracks,
+                plugins={f"{one.method} {one.path}": one.plugin for one in self._app.routes},
+                elapsed=elapsed,
+                users=plan.users if plan.due is None else None,
+                in_flight_peak=meter.in_flight_peak,
+                dropped=self._dropped,
+                iterations=self._spans,
+                lags=watch.lags,
+                pauses=watch.pauses,
+                generator_share=share,
+                foreign_cpu=watch.foreign_cpu,
+                disturbances=self._disturbances,
+                levels={},
+            )
+            verdicts = [judge(one, measured) for one in self._budgets]
         return PerformanceResult(
             tool=__version__,
             what=plan.what,
@@ -261,6 +288,7 @@ class Load:
                 journal_counts=dict(counts),
             ),
             machine=machine(),
+            verdicts=verdicts,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..reports.result import read_model
+from .verdicts import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,6 +162,7 @@ class PerformanceResult(_Part):
     client: Distribution | None = None
     instruments: Instruments
     machine: Machine
+    verdicts: list[Verdict] = []
 
 
 def read_performance(path: Path) -> PerformanceResult:

@@ -28,7 +28,7 @@ class Track:
     Spans are in seconds, and ends count from the start of the load.
     """
 
-    __slots__ = ("durations", "ends", "failed", "failures", "firsts", "services", "statuses")
+    __slots__ = ("codes", "durations", "ends", "failed", "failures", "firsts", "services", "statuses")
 
     def __init__(self) -> None:
         self.ends: array[float] = array("d")
@@ -36,6 +36,7 @@ class Track:
         self.services: array[float] = array("d")
         self.firsts: array[float] = array("d")
         self.failed: array[int] = array("b")
+        self.codes: array[int] = array("h")
         self.failures: dict[str, int] = {}
         self.statuses: dict[int, int] = {}
 
@@ -56,6 +57,7 @@ class Track:
         self.durations.append(duration)
         self.services.append(service)
         self.firsts.append(first)
+        self.codes.append(status or 0)
         if status is not None:
             self.statuses[status] = self.statuses.get(status, 0) + 1
         if reason is None:
@@ -79,6 +81,7 @@ class Track:
             self.services.extend(other.services)
             self.firsts.extend(other.firsts)
             self.failed.extend(other.failed)
+            self.codes.extend(other.codes)
             for reason, count in other.failures.items():
                 self.failures[reason] = self.failures.get(reason, 0) + count
             for status, count in other.statuses.items():

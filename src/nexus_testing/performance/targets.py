@@ -17,9 +17,11 @@ from ..locations import caller
 if TYPE_CHECKING:
     from ..app import App
 
-__all__ = ("Fill", "Shot", "Target", "target")
+__all__ = ("METHODS", "Fill", "Shot", "Target", "target", "whole_paths")
 
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+"""What a request may do."""
+
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _BASE = [(b"host", b"testserver"), (b"accept", b"*/*"), (b"user-agent", b"nexus-testing")]
 _JSON = (b"content-type", b"application/json")
@@ -136,7 +138,13 @@ class Target:
         return Shot(self.method, path, quote(path).encode(), query, headers, body)
 
 
-def _candidates(app: App, path: str) -> Iterable[str]:
+def whole_paths(app: App, path: str) -> Iterable[str]:
+    """Yield the paths that may be meant by one that is whole, or as a plugin writes it.
+
+    Args:
+        app: The app.
+        path: The path.
+    """
     yield path
     yield from (app.url(name, path) for name in app.plugins)
 
@@ -156,12 +164,12 @@ def target(app: App, said: str, fill: Fill) -> Target:
     method, _, path = said.strip().rpartition(" ")
     method = method.strip().upper() or "GET"
     listed = app.routes
-    if method not in _METHODS or not path.startswith("/"):
+    if method not in METHODS or not path.startswith("/"):
         raise PerformanceError(
             f"{said!r} is no request.",
             where=caller(2),
-            why=f"the method is one of {', '.join(_METHODS)}" if path.startswith("/") else "a path begins with '/'",
-            fix=did_you_mean(method, _METHODS) or 'Write method and path: "GET /items/{id}".',
+            why=f"the method is one of {', '.join(METHODS)}" if path.startswith("/") else "a path begins with '/'",
+            fix=did_you_mean(method, METHODS) or 'Write method and path: "GET /items/{id}".',
         )
     if "?" in path:
         raise PerformanceError(
@@ -169,12 +177,12 @@ def target(app: App, said: str, fill: Fill) -> Target:
             where=caller(2),
             fix='Say it so: run("GET /items", query={"page": 2}).',
         )
-    for candidate in _candidates(app, path):
+    for candidate in whole_paths(app, path):
         template = _template(app, method, candidate)
         if template is not None:
             _refuse_unfilled(said, candidate, fill)
             return Target(method, candidate, fill, template)
-    other = sorted({one.method for one in listed for path_ in _candidates(app, path) if one.path == path_})
+    other = sorted({one.method for one in listed for path_ in whole_paths(app, path) if one.path == path_})
     known = [f"{one.method} {one.path}" for one in listed]
     raise PerformanceError(
         f"There is no route {said!r}.",
