@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .nexus.permissions import PermissionUse
     from .nexus.services import ServiceRegistry
     from .nexus.tasks import TaskManager
-    from .records import Journal
+    from .records import Journal, Record
     from .runtime.routes import Mounted
     from .runtime.ui import PluginUi
 
@@ -205,12 +205,14 @@ class Parts:
             await self._backend.settle()
 
     @contextmanager
-    def _under_load(self, meter: Callable[[ASGIApp], ASGIApp], keep: int) -> Iterator[Counter[str]]:
+    def _under_load(
+        self, meter: Callable[[ASGIApp], ASGIApp], keep: int, observe: Callable[[Record], None]
+    ) -> Iterator[Counter[str]]:
         """Put a meter before the app for the length of a block; events are not waited for, and few records kept."""
         asgi = self._backend.asgi
         self._loaded, self._backend.asgi = True, meter(asgi)
         try:
-            with self.journal.ring(keep) as counts:
+            with self.journal.ring(keep, observe) as counts:
                 yield counts
         finally:
             self._loaded, self._backend.asgi = False, asgi

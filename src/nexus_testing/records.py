@@ -353,13 +353,14 @@ class Journal:
         return go_back
 
     @contextmanager
-    def ring(self, size: int) -> Iterator[Counter[str]]:
+    def ring(self, size: int, observe: Callable[[Record], None] | None = None) -> Iterator[Counter[str]]:
         """Keep the last records only, and count them all, for the length of a ``with`` block.
 
         What was recorded before stands in front of them again when the block is over.
 
         Args:
             size: How many to keep.
+            observe: Called with each of them.
 
         Returns:
             How many records of each kind there were, by the name of their class.
@@ -373,6 +374,8 @@ class Journal:
         def count(record: Record) -> None:
             counts[type(record).__name__] += 1
             keep(record)
+            if observe is not None:
+                observe(record)
 
         self.append = count
         try:

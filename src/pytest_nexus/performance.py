@@ -17,6 +17,8 @@ __all__ = ("Verdicts", "attach", "begin", "end", "refuse_unreadable")
 
 _LOADS = pytest.StashKey[list[Any]]()
 _BUDGETS = pytest.StashKey[list[Any]]()
+INTERRUPTED = pytest.StashKey[list[str]]()
+"""Lines on loads that were interrupted."""
 
 
 def refuse_unreadable(config: pytest.Config) -> None:
@@ -70,8 +72,14 @@ def end(item: pytest.Item) -> None:
         item: The test.
     """
     instance: Any = getattr(item, "instance", None)
-    if _is_load(instance):
-        item.stash[_LOADS] = list(instance.results)
+    if not _is_load(instance):
+        return
+    item.stash[_LOADS] = list(instance.results)
+    for load in instance.results:
+        if load.interrupted:
+            # Nobody makes a report of a test that is interrupted.
+            line = f"interrupted after {load.total.count} requests in {load.elapsed:.3g} s"
+            item.config.stash.setdefault(INTERRUPTED, []).append(f"{item.nodeid}: {load.what}: {line}")
 
 
 def attach(item: pytest.Item, report: Any) -> None:
@@ -188,7 +196,8 @@ class Verdicts:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Write all of them with their values, those that hold as well."""
-        if self._lines:
-            terminalreporter.section("nexus budgets", sep="-")
-            for line in self._lines:
-                terminalreporter.line(line)
+        for title, lines in (("budgets", self._lines), ("loads", self._config.stash.get(INTERRUPTED, []))):
+            if lines:
+                terminalreporter.section(f"nexus {title}", sep="-")
+                for line in lines:
+                    terminalreporter.line(line)

@@ -170,3 +170,36 @@ def test_a_budget_that_cannot_be_fails_its_test(shop: Repo) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.re_match_lines([".*there is no aggregate 'cuont'", ".*Did you mean 'count'.*"], consecutive=True)
     result.stdout.re_match_lines([r".*where: .*test_load.py:\d+.*"])
+
+
+def test_an_interrupted_load_is_kept_and_marked(shop: Repo) -> None:
+    """Ctrl-C ends the run; what was measured until then is told, as what it is."""
+    shop.write(
+        "tests/test_load.py",
+        """
+        import os
+        import signal
+
+        from nexus.testing import PerformanceTest
+
+        # A shell that starts something in the background lets it ignore Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+        class TestLoad(PerformanceTest):
+            async def test_one(self):
+                seen = 0
+
+                async def browse():
+                    nonlocal seen
+                    seen += 1
+                    await self.client.get("/api/shop/items")
+                    if seen == 20:
+                        os.kill(os.getpid(), signal.SIGINT)
+
+                await self.run(browse, users=1, duration="60s", warmup=False)
+        """,
+    )
+    result = shop.run(apart=True)
+    assert pytest.ExitCode.INTERRUPTED == result.ret
+    result.stdout.re_match_lines([r".*test_one: browse: interrupted after \d+ requests in .*"])

@@ -64,6 +64,10 @@ class ShopPlugin(BasePlugin):
         async def broken() -> None:
             raise OSError("out of paper")
 
+        @router.get("/hidden/{number}", include_in_schema=False)
+        async def hidden(number: int) -> int:
+            return number
+
         @router.get("/gate")
         async def gate() -> None:
             self.waiting += 1
@@ -322,7 +326,9 @@ async def test_what_a_scenario_raises_ends_the_load(case: Load, options: dict[st
         ("GTE /orders", {"users": 1}, "Did you mean 'GET'"),
         ("GET orders", {"users": 1}, "a path begins with '/'"),
         ("GET /items/1?page=2", {"users": 1}, "has a query in its path"),
-        ("GET /items/{number}", {"users": 1}, "says no value for 'number'"),
+        ("GET /hidden/{number}", {"users": 1}, "says no value for 'number'"),
+        ("GET /missing", {"users": 1, "profile": "averge"}, "Did you mean 'average'"),
+        ("GET /missing", {"users": 1, "profile": "average", "requests": 5}, "needs a duration"),
         ("GET /items/{number}", {"users": 1, "params": {"nubmer": 1}}, "Did you mean 'number'"),
         ("GET /items/{number}", {"users": 1, "params": {"number": []}}, "no values to choose from"),
         ("GET /missing", {}, "needs users or a rate"),

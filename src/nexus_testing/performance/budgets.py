@@ -8,7 +8,8 @@ from ..errors import BudgetError, did_you_mean
 from ..locations import caller
 from .grammar import Rule, parse
 from .judging import Sourced
-from .targets import METHODS, Target, whole_paths
+from .metrics import OF_ROUTES
+from .targets import METHODS, whole_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -106,14 +107,18 @@ def gather(
     return [one for one in found if one.rule.level != "off"]
 
 
-def _lacking(plan: Plan, rule: Rule, standards: frozenset[str]) -> tuple[str, str] | None:
+def _lacking(  # noqa: PLR0911 - one reason after the other
+    plan: Plan, rule: Rule, standards: frozenset[str]
+) -> tuple[str, str] | None:
     """Return why a load does not have what a budget is about, and what to do; None if it has."""
-    sends = all(isinstance(one, Target) for one in plan.works)
+    kinds = plan.kinds
+    if rule.metric in OF_ROUTES and not kinds & {"requests", "scenarios"}:
+        return "nothing of it goes through a route", "iteration_duration is how long a call or an event took."
     if rule.metric == "dropped_arrivals" and plan.due is None:
         return "users send when they have an answer, so nothing is ever dropped", "Leave it out, or say a rate."
-    if rule.metric == "iteration_duration" and sends:
+    if rule.metric == "iteration_duration" and kinds == {"requests"}:
         return "the load sends requests and runs no scenario", "http_req_duration is the same for a request."
-    if rule.metric == "generator_cpu" and not sends:
+    if rule.metric == "generator_cpu" and kinds != {"requests"}:
         return "what a scenario costs itself is not known", "Leave it out."
     if rule.metric in {"rss_growth", "blocks_per_req", "tasks_leaked"}:
         return "this load does not look for what requests leave", "Leave it out."

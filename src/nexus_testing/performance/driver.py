@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from array import array
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .samples import Track
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -79,10 +81,18 @@ class Meter:
     """Times the requests of one load, and counts those that are in the app at once.
 
     Args:
+        asgi: The app.
+        rng: Where random values come from.
         routes: The plugins' routes, under whose names the requests of scenarios count.
     """
 
-    def __init__(self, routes: Iterable[Mounted] = ()) -> None:
+    def __init__(self, asgi: ASGIApp, rng: random.Random, routes: Iterable[Mounted] = ()) -> None:
+        self._asgi = asgi
+        self.rng = rng
+        self.spans: array[float] = array("d")
+        """How long runs of scenarios took, calls, and events to the last of their handlers."""
+        self.client_spans: array[float] = array("d")
+        """What scenarios and their clients took of that themselves."""
         self._paths: dict[tuple[str, Any], str | None] = {}
         for one in routes:
             key = (one.method, one.endpoint)
@@ -98,10 +108,13 @@ class Meter:
     def begin(self) -> None:
         """Forget all that was measured, and begin."""
         self.tracks = {}
+        for spans in (self.spans, self.client_spans):
+            del spans[:]
         self.in_flight_peak = 0
         self.began = time.perf_counter()
 
-    def _enter(self) -> float:
+    def enter(self) -> float:
+        """Count what begins; return when that is. Whoever calls it takes `in_flight` back."""
         self.in_flight += 1
         self.in_flight_peak = max(self.in_flight_peak, self.in_flight)
         return time.perf_counter()
@@ -134,21 +147,20 @@ class Meter:
             reason = str(status)
         track.add(last - self.began, last - due, last - entered, first - entered, status, reason)
 
-    async def shoot(self, asgi: ASGIApp, name: str, shot: Shot, due: float | None) -> None:
+    async def shoot(self, name: str, shot: Shot, due: float | None) -> None:
         """Send a request and wait until the app is through with it.
 
         Args:
-            asgi: The app.
             name: Method and path of its route.
             shot: The request.
             due: When it was due; now by default.
         """
         answer = _Answer(shot.body)
         scope = shot.scope()
-        entered = self._enter()
+        entered = self.enter()
         reason: str | None = None
         try:
-            await asgi(scope, answer.receive, answer.send)
+            await self._asgi(scope, answer.receive, answer.send)
         except asyncio.CancelledError:
             if not self.cutting:
                 raise
@@ -197,7 +209,7 @@ class Meter:
                     last = time.perf_counter()
                 await send(message)
 
-            entered = self._enter()
+            entered = self.enter()
             reason: str | None = None
             counts = True
             try:

@@ -12,20 +12,21 @@ from .._version import __version__
 from ..limits import debugging
 from .arrivals import digest
 from .disturbances import active
-from .driver import Iteration, Meter, iteration
+from .driver import Meter
 from .instruments import Watch, machine
-from .plan import WARMUP_REQUESTS, WARMUP_SECONDS, Plan, Scenario, chooser
+from .plan import WARMUP_REQUESTS, WARMUP_SECONDS, Plan, chooser
 from .result import Instruments, PerformanceResult, Warmup
 from .samples import Track, distribution, figures
-from .targets import Shot, Target
+from .targets import Shot
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from ..app import App
+    from ..records import Record
     from .judging import Sourced
 
 __all__ = ("KEPT", "Load")
@@ -35,6 +36,9 @@ KEPT = 1000
 
 _GRACE = 10.0
 """Seconds that requests may still take when the load is over, before they count as unanswered."""
+
+_TURN = 0.01
+"""Seconds after which a user whose turn it is not, in a profile, looks again."""
 
 _CALIBRATION = 200
 # Timers of the event loop are up to a millisecond late; what is left of the wait is spent in turns of the loop.
@@ -54,12 +58,9 @@ class Load:
         self._app = app
         self._plan = plan
         self._budgets = budgets
-        self._asgi: ASGIApp = app.backend.asgi
-        self._meter = Meter(app.routes)
-        self._rng = random.Random(plan.seed)  # noqa: S311 - no secret
-        self._choose = chooser(plan, self._rng)
-        self._spans: array[float] = array("d")
-        self._client_spans: array[float] = array("d")
+        rng = random.Random(plan.seed)  # noqa: S311 - no secret
+        self._meter = Meter(app.backend.asgi, rng, app.routes)
+        self._choose = chooser(plan, rng)
         self._lateness: array[float] = array("d")
         self._dropped = 0
         self._disturbances: list[str] = []
@@ -80,8 +81,8 @@ class Load:
         plan = self._plan
         watch = Watch()
         self._disturbances = active()
-        cost = await self._calibrate() if all(isinstance(one, Target) for one in plan.works) else None
-        with self._app._under_load(self._meter.around, KEPT) as counts:
+        cost = await _calibrate() if plan.kinds == {"requests"} else None
+        with self._app._under_load(self._meter.around, KEPT, self._observe) as counts:
             if plan.warmup:
                 await self._warm_up()
             counts.clear()
@@ -95,45 +96,14 @@ class Load:
         self.result = self._made(watch, counts, cost, interrupted=False)
         return self.result
 
-    # -- what is sent ---------------------------------------------------------------------------------------------
-
     async def _once(self, due: float | None) -> None:
-        """Send one request, or run a scenario once."""
+        """Do one thing."""
         __tracebackhide__ = True
-        work = self._choose()
-        if isinstance(work, Target):
-            await self._meter.shoot(self._asgi, work.name, work.shot(self._rng), due)
-        else:
-            await self._play(work, due)
+        await self._choose().run(self._meter, due)
 
-    async def _play(self, scenario: Scenario, due: float | None) -> None:
-        __tracebackhide__ = True
-        doing = Iteration(due)
-        token = iteration.set(doing)
-        started = time.perf_counter()
-        try:
-            await scenario()
-        finally:
-            iteration.reset(token)
-        ended = time.perf_counter()
-        self._spans.append(ended - (started if due is None else due))
-        self._client_spans.append(max(ended - started - doing.in_app, 0.0))
-
-    async def _calibrate(self) -> float:
-        """Return how many seconds of the processor one request costs by itself, without any app."""
-        head = {"type": "http.response.start", "status": 200, "headers": []}
-        body = {"type": "http.response.body", "body": b""}
-
-        async def nothing(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application
-            await send(head)
-            await send(body)
-
-        meter, shot = Meter(), Shot("GET", "/", b"/", b"", [], b"")
-        started = time.process_time()
-        for _ in range(_CALIBRATION):
-            await meter.shoot(nothing, "GET /", shot, None)
-            await asyncio.sleep(0)
-        return (time.process_time() - started) / _CALIBRATION
+    def _observe(self, record: Record) -> None:
+        for work in self._plan.works:
+            work.observe(record)
 
     # -- the models -----------------------------------------------------------------------------------------------
 
@@ -141,31 +111,35 @@ class Load:
         plan = self._plan
         share = len(plan.works)
         started = time.perf_counter()
-        sent = await self._users(min(plan.users, 10), WARMUP_REQUESTS * share, started + WARMUP_SECONDS * share)
+        least = started + WARMUP_SECONDS * share
+        sent = await self._users(min(plan.users, 10), WARMUP_REQUESTS * share, least, None)
         self._warmup = Warmup(requests=sent, seconds=time.perf_counter() - started)
-        for spans in (self._spans, self._client_spans):
-            del spans[:]
 
     async def _closed(self, plan: Plan) -> None:
         __tracebackhide__ = True
         until = self._meter.began + plan.duration if plan.duration is not None else None
-        await self._users(plan.users, plan.requests, until)
+        await self._users(plan.users, plan.requests, until, plan.level)
 
-    async def _users(self, users: int, most: int | None, until: float | None) -> int:
+    async def _users(
+        self, users: int, most: int | None, until: float | None, level: Callable[[float], float] | None
+    ) -> int:
         """Let users send one request after the other; return how many there were."""
         __tracebackhide__ = True
         sent = 0
 
-        async def user() -> None:
+        async def user(number: int) -> None:
             nonlocal sent
             __tracebackhide__ = True
             while (most is None or sent < most) and (until is None or time.perf_counter() < until):
+                if level is not None and number >= level(time.perf_counter() - self._meter.began):
+                    await asyncio.sleep(_TURN)
+                    continue
                 sent += 1
                 await self._once(None)
                 # Handlers that never wait for anything would keep all other users out.
                 await asyncio.sleep(0)
 
-        tasks = {asyncio.create_task(user(), name=f"user {number}") for number in range(users)}
+        tasks = {asyncio.create_task(user(number), name=f"user {number}") for number in range(users)}
         await self._finish(tasks, None if until is None else until - time.perf_counter())
         return sent
 
@@ -246,7 +220,7 @@ class Load:
                 users=plan.users if plan.due is None else None,
                 in_flight_peak=meter.in_flight_peak,
                 dropped=self._dropped,
-                iterations=self._spans,
+                iterations=self._meter.spans,
                 lags=watch.lags,
                 pauses=watch.pauses,
                 generator_share=share,
@@ -264,6 +238,7 @@ class Load:
             arrivals=plan.arrivals,
             schedule=digest(plan.due) if plan.due is not None else None,
             seed=plan.seed,
+            profile=plan.profile,
             planned=plan.duration,
             elapsed=elapsed,
             interrupted=interrupted,
@@ -272,8 +247,8 @@ class Load:
             warmup=self._warmup,
             total=figures(total, elapsed),
             routes={name: figures(track, elapsed) for name, track in tracks.items()},
-            iterations=distribution(self._spans),
-            client=distribution(self._client_spans),
+            iterations=distribution(self._meter.spans),
+            client=distribution(self._meter.client_spans),
             instruments=Instruments(
                 in_flight_peak=meter.in_flight_peak,
                 loop_lag=distribution(watch.lags),
@@ -290,6 +265,23 @@ class Load:
             machine=machine(),
             verdicts=verdicts,
         )
+
+
+async def _calibrate() -> float:
+    """Return how many seconds of the processor one request costs by itself, without any app."""
+    head = {"type": "http.response.start", "status": 200, "headers": []}
+    body = {"type": "http.response.body", "body": b""}
+
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - an ASGI application
+        await send(head)
+        await send(body)
+
+    meter, shot = Meter(nothing, random.Random(0)), Shot("GET", "/", b"/", b"", [], b"")  # noqa: S311 - no secret
+    started = time.process_time()
+    for _ in range(_CALIBRATION):
+        await meter.shoot("GET /", shot, None)
+        await asyncio.sleep(0)
+    return (time.process_time() - started) / _CALIBRATION
 
 
 async def _wait_until(at: float) -> None:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ..clock import VirtualClock, current
 from ..errors import PerformanceError, did_you_mean
-from ..locations import caller, of_callable
+from ..locations import caller
 from .arrivals import Stage, schedule
-from .targets import Fill, Target, target
+from .profiles import level_of, stages_of
+from .targets import Fill, target, targets
 from .units import per_second, seconds, whole
+from .works import RequestWork, ScenarioWork, Work
 
 if TYPE_CHECKING:
     import random
     from array import array
 
     from ..app import App
+    from .works import Kind
 
-__all__ = ("Plan", "Scenario", "make_plan")
-
-Scenario = Callable[..., Any]
+__all__ = ("WARMUP_REQUESTS", "WARMUP_SECONDS", "Plan", "chooser", "make_plan")
 
 WAITING = 1000
 """How many requests of the open model may wait at once, unless said otherwise."""
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
     """One load, all of it."""
 
     what: str
-    works: tuple[Target | Scenario, ...]
+    works: tuple[Work, ...]
     weights: tuple[float, ...]
     users: int
     rate: float | None
@@ -45,9 +45,17 @@ class Plan(NamedTuple):
     requests: int | None
     seed: int
     warmup: bool
+    profile: str | None = None
+    level: Callable[[float], float] | None = None
+    """How many users there are after so many seconds; all of them by default."""
+
+    @property
+    def kinds(self) -> set[Kind]:
+        """Of what the load consists."""
+        return {one.kind for one in self.works}
 
 
-def make_plan(  # noqa: C901 - one check after the other
+def make_plan(  # noqa: C901, PLR0912 - one check after the other
     app: App,
     what: Any,
     *,
@@ -58,13 +66,14 @@ def make_plan(  # noqa: C901 - one check after the other
     requests: int | None,
     warmup: bool,
     seed: int,
-    fill: Fill,
+    fill: Fill | None = None,
+    profile: str | None = None,
 ) -> Plan:
     """Return the load that is meant.
 
     Args:
         app: The app, up.
-        what: A request, a scenario, or several with their weights.
+        what: A request, a scenario, or several with their weights; None for all requests that there are.
         users: How many send, or may wait.
         rate: How many requests there are a second, or None for the closed model.
         arrivals: How they are spread.
@@ -73,12 +82,14 @@ def make_plan(  # noqa: C901 - one check after the other
         warmup: Whether to send some before that count for nothing.
         seed: The seed of all that is drawn.
         fill: What fills placeholders of requests.
+        profile: How the load rises and falls.
 
     Raises:
         PerformanceError: If it cannot be.
     """
     __tracebackhide__ = True
     where = caller(2)
+    fill = fill or Fill()
     if isinstance(current(), VirtualClock):
         raise PerformanceError(
             "Nothing can be measured in virtual time.",
@@ -114,24 +125,34 @@ def make_plan(  # noqa: C901 - one check after the other
     length = seconds("duration", duration) if duration is not None else None
     if length is None and requests is None:
         length = 10.0
+    if what is None:
+        what = dict.fromkeys(map(RequestWork, targets(app, fill, seed)), 1)
     weighted = what if isinstance(what, Mapping) else {what: 1}
-    works = tuple(_work(app, one, fill) for one in weighted)
+    works = tuple(_work(app, one, fill, seed) for one in weighted)
     weights = tuple(_weight(one) for one in weighted.values())
     if not works:
         raise PerformanceError("There is nothing to send.", where=where, fix='run("GET /items", users=10)')
     due = each = None
     if rate is not None and length is not None:
         each = per_second("rate", rate)
-        due = schedule([Stage(length, each, each)], seed if arrivals == "poisson" else None)
+        stages = [Stage(length, each, each)] if profile is None else stages_of(profile, length, each, where)
+        due = schedule(stages, seed if arrivals == "poisson" else None)
         if not due:
             raise PerformanceError(
                 f"At {each:g} a second nothing is due in {length:g} s.", where=where, fix="Take a longer duration."
             )
+    most, level = users if users is not None else WAITING, None
+    if profile is not None and due is None:
+        if length is None:
+            raise PerformanceError(
+                "A profile needs a duration.", where=where, why="it says how the load goes over its time"
+            )
+        most, level = level_of(profile, length, most, where)
     return Plan(
-        what=", ".join(one.name if isinstance(one, Target) else _name(one) for one in works),
+        what=", ".join(one.name for one in works),
         works=works,
         weights=weights,
-        users=users if users is not None else WAITING,
+        users=most,
         rate=each,
         arrivals=("poisson" if arrivals == "poisson" else "even") if due is not None else None,
         due=due,
@@ -139,38 +160,31 @@ def make_plan(  # noqa: C901 - one check after the other
         requests=requests,
         seed=seed,
         warmup=bool(warmup),
+        profile=profile,
+        level=level,
     )
 
 
-def _name(scenario: Scenario) -> str:
-    return str(getattr(scenario, "__name__", None) or type(scenario).__name__)
-
-
-def _work(app: App, said: Any, fill: Fill) -> Target | Scenario:
+def _work(app: App, said: Any, fill: Fill, seed: int) -> Work:
     __tracebackhide__ = True
+    if isinstance(said, Work):
+        return said
     if isinstance(said, str):
-        return target(app, said, fill)
+        return RequestWork(target(app, said, fill, seed))
     if not callable(said):
         raise PerformanceError(
             f"{said!r} is nothing to send.",
             where=caller(3),
             why="it is a request, such as 'GET /items', or a coroutine function",
         )
-    if not inspect.iscoroutinefunction(said) and not inspect.iscoroutinefunction(type(said).__call__):
-        raise PerformanceError(
-            f"The scenario {_name(said)} is no coroutine function.",
-            where=of_callable(said),
-            why="it would keep the event loop to itself, and all others waiting",
-            fix=f"async def {_name(said)}(): …",
-        )
+    work = ScenarioWork(said)
     if fill:
         raise PerformanceError(
             "params, query, headers and json are for requests, not for scenarios.",
             where=caller(3),
             fix="Say them where the scenario sends its requests.",
         )
-    scenario: Scenario = said
-    return scenario
+    return work
 
 
 def _weight(said: Any) -> float:
@@ -182,7 +196,7 @@ def _weight(said: Any) -> float:
     return float(said)
 
 
-def chooser(plan: Plan, rng: random.Random) -> Callable[[], Target | Scenario]:
+def chooser(plan: Plan, rng: random.Random) -> Callable[[], Work]:
     """Return what says, each time it is called, what comes next.
 
     Args:

@@ -150,6 +150,7 @@ class PerformanceResult(_Part):
     arrivals: Literal["even", "poisson"] | None
     schedule: str | None
     seed: int
+    profile: str | None = None
     planned: float | None
     elapsed: float
     interrupted: bool

@@ -13,14 +13,19 @@ from starlette.routing import Match, compile_path
 
 from ..errors import PerformanceError, did_you_mean
 from ..locations import caller
+from .openapi import operation_of
 
 if TYPE_CHECKING:
     from ..app import App
+    from .openapi import Operation
 
-__all__ = ("METHODS", "Fill", "Shot", "Target", "target", "whole_paths")
+__all__ = ("METHODS", "Fill", "Shot", "Target", "target", "targets", "whole_paths")
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 """What a request may do."""
+
+Source = Callable[[int, random.Random], Any]
+"""Gives the value for one request, of its number and the load's random numbers."""
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _BASE = [(b"host", b"testserver"), (b"accept", b"*/*"), (b"user-agent", b"nexus-testing")]
@@ -76,24 +81,47 @@ class Fill:
     ) -> None:
         self.params = {name: _source(value) for name, value in (params or {}).items()}
         self.query = {name: _source(value) for name, value in (query or {}).items()}
-        self.headers = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-        self.json = json
+        self.headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self.body = None if json is None else _one_source(json)
+        self.varies = bool(self.params or self.query or callable(json))
 
     def __bool__(self) -> bool:
-        return bool(self.params or self.query or self.headers or self.json is not None)
+        return bool(self.params or self.query or self.headers or self.body)
+
+    def completed(self, operation: Operation, names: Mapping[str, str]) -> Fill:
+        """Return one that has all that a request has to have.
+
+        Args:
+            operation: What the app's OpenAPI document says of it.
+            names: What its placeholders are called there, by what they are called here.
+        """
+        whole = Fill()
+        whole.headers = dict(self.headers)
+        for name, values in operation.parameters("header").items():
+            whole.headers.setdefault(name.lower(), str(values[0]))
+        drawn = operation.parameters("path") if any(name not in self.params for name in names) else {}
+        missing = {name: _source(drawn[other]) for name, other in names.items() if other in drawn}
+        whole.params = {**missing, **self.params}
+        query = operation.parameters("query")
+        whole.query = {**{name: _source(values) for name, values in query.items()}, **self.query}
+        bodies = operation.body() if self.body is None else ()
+        whole.body = _source(bodies) if bodies else self.body
+        whole.varies = self.varies or bool(whole.params or whole.query or bodies)
+        return whole
 
 
-def _source(value: Any) -> Callable[[int, random.Random], Any]:
-    """Return what gives the value for one request, of its number and the load's random numbers."""
-    if callable(value):
-        return lambda _, rng: value(rng)
+def _one_source(value: Any) -> Source:
+    return (lambda _, rng: value(rng)) if callable(value) else (lambda _, __: value)
+
+
+def _source(value: Any) -> Source:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         if not value:
             raise PerformanceError(
                 "A placeholder has no values to choose from.", where=caller(2), fix='params={"id": range(1, 101)}'
             )
         return lambda number, _: value[number % len(value)]
-    return lambda _, __: value
+    return _one_source(value)
 
 
 class Target:
@@ -112,8 +140,7 @@ class Target:
         self.name = f"{method} {template}"
         self._fill = fill
         self._number = 0
-        varies = fill.params or fill.query or callable(fill.json)
-        self._shot = None if varies else self._make(random.Random())  # noqa: S311 - nothing is drawn
+        self._shot = None if fill.varies else self._make(random.Random())  # noqa: S311 - nothing is drawn
 
     def shot(self, rng: random.Random) -> Shot:
         """Return the next request.
@@ -131,9 +158,9 @@ class Target:
             values = {name: str(source(number, rng)) for name, source in fill.params.items()}
             path = _PLACEHOLDER.sub(lambda match: values[match[1]], path)
         query = urlencode({name: source(number, rng) for name, source in fill.query.items()}, doseq=True).encode()
-        headers, body = [*_BASE, *fill.headers], b""
-        if fill.json is not None:
-            body = json_module.dumps(fill.json(rng) if callable(fill.json) else fill.json).encode()
+        headers, body = [*_BASE, *((name.encode(), value.encode()) for name, value in fill.headers.items())], b""
+        if fill.body is not None:
+            body = json_module.dumps(fill.body(number, rng)).encode()
             headers += [_JSON, (b"content-length", str(len(body)).encode())]
         return Shot(self.method, path, quote(path).encode(), query, headers, body)
 
@@ -149,13 +176,41 @@ def whole_paths(app: App, path: str) -> Iterable[str]:
     yield from (app.url(name, path) for name in app.plugins)
 
 
-def target(app: App, said: str, fill: Fill) -> Target:
+def targets(app: App, fill: Fill, seed: int) -> list[Target]:
+    """Return all requests that the plugins' part of the OpenAPI document has.
+
+    Args:
+        app: The app, with its plugins loaded.
+        fill: What fills all of them.
+        seed: The seed of what is drawn.
+
+    Raises:
+        PerformanceError: If it has none.
+    """
+    __tracebackhide__ = True
+    paths = app.openapi().get("paths", {})
+    names = [
+        f"{one.method} {one.path}"
+        for one in app.routes
+        if one.method.lower() in paths.get(_PLACEHOLDER.sub(r"{\1}", one.path), {}) and one.method != "HEAD"
+    ]
+    if not names:
+        raise PerformanceError(
+            "The plugins have no routes to send requests to.",
+            where=caller(2),
+            fix='Say what to send: run("GET /health").',
+        )
+    return [target(app, name, fill, seed) for name in names]
+
+
+def target(app: App, said: str, fill: Fill, seed: int) -> Target:
     """Return the route that was meant.
 
     Args:
         app: The app, with its plugins loaded.
         said: Method and path, such as "GET /items/{id}": the whole path, or as the plugin writes it.
-        fill: What fills its placeholders.
+        fill: What fills its placeholders; what it does not say comes from the app's OpenAPI document.
+        seed: The seed of what is drawn.
 
     Raises:
         PerformanceError: If there is no such route, or a placeholder has no value.
@@ -180,8 +235,7 @@ def target(app: App, said: str, fill: Fill) -> Target:
     for candidate in whole_paths(app, path):
         template = _template(app, method, candidate)
         if template is not None:
-            _refuse_unfilled(said, candidate, fill)
-            return Target(method, candidate, fill, template)
+            return Target(method, candidate, _filled(app, said, candidate, template, fill, seed), template)
     other = sorted({one.method for one in listed for path_ in whole_paths(app, path) if one.path == path_})
     known = [f"{one.method} {one.path}" for one in listed]
     raise PerformanceError(
@@ -211,10 +265,12 @@ def _template(app: App, method: str, path: str) -> str | None:
     return None
 
 
-def _refuse_unfilled(said: str, path: str, fill: Fill) -> None:
+def _filled(  # noqa: PLR0917 - the parts of one request
+    app: App, said: str, path: str, template: str, fill: Fill, seed: int
+) -> Fill:
+    """Return what fills a request, all of it."""
     __tracebackhide__ = True
     names = _PLACEHOLDER.findall(path)
-    missing = [name for name in names if name not in fill.params]
     unknown = [name for name in fill.params if name not in names]
     if unknown:
         raise PerformanceError(
@@ -223,9 +279,16 @@ def _refuse_unfilled(said: str, path: str, fill: Fill) -> None:
             why=f"it has {', '.join(names) or 'none'}",
             fix=did_you_mean(unknown[0], names),
         )
+    method = said.rpartition(" ")[0].strip().upper() or "GET"
+    operation = operation_of(app, method, _PLACEHOLDER.sub(r"{\1}", template), seed, caller(3))
+    if operation is not None:
+        others = _PLACEHOLDER.findall(template)
+        fill = fill.completed(operation, dict(zip(names, others, strict=True)) if len(names) == len(others) else {})
+    missing = [name for name in names if name not in fill.params]
     if missing:
         raise PerformanceError(
             f"{said!r} says no value for {missing[0]!r}.",
             where=caller(3),
             fix=f'run({said!r}, params={{"{missing[0]}": range(1, 101)}})',
         )
+    return fill
