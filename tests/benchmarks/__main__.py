@@ -10,7 +10,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import clock, documents, entry_import, event_bus, loading, one_get, real_framework, sharing, startup, suites
+from . import (
+    clock,
+    documents,
+    entry_import,
+    event_bus,
+    load,
+    loading,
+    one_get,
+    real_framework,
+    sharing,
+    startup,
+    suites,
+)
 from .environments import Environments
 
 if TYPE_CHECKING:
@@ -28,6 +40,7 @@ FIGURES = {
     "documents": documents.measure,
     "clock": clock.measure,
     "sharing": sharing.measure,
+    "load": load.measure,
     "real_framework": real_framework.measure,
 }
 

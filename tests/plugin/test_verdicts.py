@@ -80,7 +80,7 @@ def shop(repo: Repo) -> Repo:
     """A repository with loads."""
     repo.manifest()
     repo.write("plugin.py", PLUGIN)
-    repo.write("tests/test_load.py", TESTS)
+    repo.write("tests/test_shop_load.py", TESTS)
     return repo
 
 
@@ -92,13 +92,13 @@ def test_each_verdict_is_reported_once(shop: Repo, workers: str) -> None:
     assert 1 == result.ret
     result.assert_outcomes(passed=13, failed=2, skipped=1)
     told = json.loads((shop.folder / "result.json").read_text(encoding="utf-8"))["tests"]
-    prefix = "tests/test_load.py::TestLoad::"
+    prefix = "tests/test_shop_load.py::TestLoad::"
     assert EXPECTED == {test["id"].removeprefix(prefix): test["outcome"] for test in told}
     suite = ET.parse(shop.folder / "junit.xml").getroot()[0]  # noqa: S314 - pytest wrote it
     assert ("16", "2", "1", "0") == tuple(suite.attrib[name] for name in ("tests", "failures", "skipped", "errors"))
     cases = {f"{case.attrib['classname']}::{case.attrib['name']}": case for case in suite}
     assert len(EXPECTED) == len(cases)
-    one = "tests.test_load.TestLoad.test_one::"
+    one = "tests.test_shop_load.TestLoad.test_one::"
     failure = cases[f"{one}http_reqs count > 30"].find("failure")
     assert failure is not None
     assert failure.attrib["message"] == "FAIL http_reqs count > 30: 30, limit > 30, n=30"
@@ -117,7 +117,7 @@ def test_each_verdict_is_reported_once(shop: Repo, workers: str) -> None:
             r".*test_one: PASS http_reqs count == 30: 30, limit == 30, n=30",
             r".*test_two: WARN http_reqs count > 90, level=warn: 30, limit > 90, n=30 \(.* its level is warn\)",
             r".*test_two: INCONCLUSIVE .*: too few samples: 30 of 10000|.*\(too few samples: 30 of 10000\)",
-            r"FAILED tests/test_load.py::TestLoad::test_one::http_reqs count > 30 - FAIL http_reqs count > 30: 30.*",
+            r"FAILED .*::TestLoad::test_one::http_reqs count > 30 - FAIL http_reqs count > 30: 30.*",
             r"FAILED .*test_none::http_reqs count > 0 - NO_DATA .*never called self.run.*",
         ]
     )
@@ -155,7 +155,7 @@ def test_a_configuration_that_cannot_be_ends_the_run(shop: Repo, ini: str, said:
 def test_a_budget_that_cannot_be_fails_its_test(shop: Repo) -> None:
     """At the line that wrote it, and nothing else is reported of it."""
     shop.write(
-        "tests/test_load.py",
+        "tests/test_shop_load.py",
         """
         from nexus.testing import PerformanceTest, budget
 
@@ -169,13 +169,13 @@ def test_a_budget_that_cannot_be_fails_its_test(shop: Repo) -> None:
     result = shop.run()
     result.assert_outcomes(failed=1)
     result.stdout.re_match_lines([".*there is no aggregate 'cuont'", ".*Did you mean 'count'.*"], consecutive=True)
-    result.stdout.re_match_lines([r".*where: .*test_load.py:\d+.*"])
+    result.stdout.re_match_lines([r".*where: .*test_shop_load.py:\d+.*"])
 
 
 def test_an_interrupted_load_is_kept_and_marked(shop: Repo) -> None:
     """Ctrl-C ends the run; what was measured until then is told, as what it is."""
     shop.write(
-        "tests/test_load.py",
+        "tests/test_shop_load.py",
         """
         import os
         import signal

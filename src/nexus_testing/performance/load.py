@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import time
 from array import array
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .._version import __version__
@@ -21,7 +23,7 @@ from .targets import Shot
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -82,7 +84,7 @@ class Load:
         watch = Watch()
         self._disturbances = active()
         cost = await _calibrate() if plan.kinds == {"requests"} else None
-        with self._app._under_load(self._meter.around, KEPT, self._observe) as counts:
+        with self._app._under_load(self._meter.around, KEPT, self._observe) as counts, _put_aside(plan.warmup):
             if plan.warmup:
                 await self._warm_up()
             counts.clear()
@@ -265,6 +267,20 @@ class Load:
             machine=machine(),
             verdicts=verdicts,
         )
+
+
+@contextmanager
+def _put_aside(wanted: bool) -> Iterator[None]:  # noqa: FBT001 - a part of a with statement
+    """Keep what is there already from the collector: its pauses are to be those of what the load leaves behind."""
+    if not wanted or gc.get_freeze_count():
+        yield
+        return
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 async def _calibrate() -> float:
