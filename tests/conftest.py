@@ -132,7 +132,8 @@ def _repo(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Repo:
     for name in ("PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         monkeypatch.delenv(name, raising=False)
     # What shuffles the tests of this project would shuffle those of the repository too.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
+    # Nor do those that the tests of load need say anything of it.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:schemathesis -p no:locust")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")])))
     monkeypatch.setenv("COLUMNS", "200")
     return Repo(pytester, monkeypatch)

@@ -46,6 +46,8 @@ The tree::
     │   └── NetworkAssertionError     an assertion on outbound calls that does not hold (also an AssertionError)
     ├── PerformanceError              a load or a measurement that cannot be
     │   └── BudgetError               a budget that cannot be read, or that is about what there is not
+    ├── ServeError                    a server that cannot be
+    │   └── ServerEnded               a server that ended by itself, under load
     └── ExtraMissing                  an optional part that is not installed
 
     OutboundRefused                   something left for another machine (a BaseException: no retry catches it)
@@ -111,6 +113,8 @@ __all__ = (
     "ResultError",
     "ScheduleAssertionError",
     "ScheduleError",
+    "ServeError",
+    "ServerEnded",
     "ServiceAssertionError",
     "ServiceError",
     "Stalled",
@@ -412,6 +416,14 @@ class PerformanceError(NexusTestingError):
 
 class BudgetError(PerformanceError):
     """A budget that cannot be read, or that is about a metric, a tag or a route that there is not."""
+
+
+class ServeError(NexusTestingError):
+    """A server that cannot be."""
+
+
+class ServerEnded(ServeError):
+    """A server that ended by itself, under load."""
 
 
 class ExtraMissing(NexusTestingError):

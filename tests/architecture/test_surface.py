@@ -14,6 +14,8 @@ import nexus_testing
 
 SOURCE = Path(nexus_testing.__file__).parents[1]
 MODULES = sorted([*(SOURCE / "nexus_testing").rglob("*.py"), *(SOURCE / "pytest_nexus").rglob("*.py")])
+PATCHING = {SOURCE / "nexus_testing/load/driving.py"}
+"""Importing it imports Locust, which patches sockets, threads and signals of the process: no test does."""
 HEAVY = {"fastapi", "httpx", "pydantic", "mongomock", "mongomock_motor", "fakeredis", "redis", "respx", "locust"}
 
 
@@ -26,7 +28,7 @@ def test_a_module_names_what_it_offers(file: Path) -> None:
     assert "mock.patch" not in text
     # One list of all exceptions is as long as there are exceptions.
     assert len(text.splitlines()) <= (600 if file.name == "errors.py" else 460)
-    if file.name == "__main__.py":
+    if file.name == "__main__.py" or file in PATCHING:
         return
     names = (
         next(
@@ -40,6 +42,21 @@ def test_a_module_names_what_it_offers(file: Path) -> None:
     module = importlib.import_module(".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"))
     assert isinstance(names, tuple)
     assert [] == [name for name in names if not hasattr(module, name)]
+
+
+def test_locust_is_imported_in_its_own_processes_alone() -> None:
+    """One module does, and no other imports that."""
+    importers = [file for file in MODULES if "locust" in file.read_text(encoding="utf-8") and _imports(file, "locust")]
+    assert list(PATCHING) == importers
+    assert [] == [file for file in MODULES if _imports(file, "driving")]
+
+
+def _imports(file: Path, name: str) -> bool:
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    some = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    whole = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    return name in plain | some | whole
 
 
 def test_every_public_name_is_lazy_and_there() -> None:

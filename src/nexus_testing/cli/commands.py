@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .._version import __version__
 from ..errors import NexusTestingError
 from .doctor import add_doctor
+from .load import add_load
 from .schema import add_schema
+from .serve import add_serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +21,7 @@ __all__ = ("Commands", "main")
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """What a command is added to. It sets the default `run`, which takes the options and returns the exit code."""
 
-_COMMANDS: tuple[Callable[[Any], None], ...] = (add_doctor, add_schema)
+_COMMANDS: tuple[Callable[[Any], None], ...] = (add_doctor, add_load, add_schema, add_serve)
 
 _USAGE = 2
 _INTERRUPTED = 130

@@ -1,0 +1,1 @@
+"""Load over sockets: plugins on a real server, and what drives it."""
