@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Repo
 
+POSTED = "POST /api/shop/orders"
+
 PROFILE = """
     [tool.nexus-testing.load.profiles.short]
     model = "{model}"
@@ -91,6 +93,57 @@ def test_users_of_an_author(repo: Repo, shop: Path) -> None:
     assert made.performance.total.count > 10
     assert 0 == made.performance.total.failed
     assert ["/api/shop/hello"] == list(made.performance.routes)
+
+
+def test_a_route_that_is_slow(repo: Repo, shop: Path) -> None:
+    """It breaks its budget, by its name; the others hold. On a busy machine that is inconclusive, and not green."""
+    shop.write_text(
+        shop.read_text().replace("self.orders.append", "__import__('time').sleep(0.06); self.orders.append")
+    )
+    rules = [
+        f"http_req_duration{{route:{name}}} p(95) < 50ms, min_samples=10" for name in (POSTED, "GET /api/shop/hello")
+    ]
+    options = [word for rule in rules for word in ("--budget", rule)]
+    result, made = load(repo, *short(repo, "open"), "--rate", "12", *options)
+    assert result.ret in {1, 3}
+    assert made is not None
+    broken = next(one for one in made.verdicts if POSTED in one.rule)
+    assert broken.status in {"FAIL", "INCONCLUSIVE"}
+    assert broken.value is not None
+    assert broken.value > 0.06
+    assert {"PASS"} == {one.status for one in made.verdicts if one.source == "default"}
+    result.stdout.fnmatch_lines([f"{broken.status} *{POSTED}*p(95) < 50ms*"])
+
+
+def test_an_end_before_its_time(repo: Repo, shop: Path) -> None:
+    """Once a budget has not held for three seconds, where that is asked for."""
+    repo.write("pyproject.toml", PROFILE.format(model="open").replace("0.025", "0.5"))
+    rule = "http_req_duration p(95) < 1us"
+    result, made = load(repo, "--profile", "short", "--rate", "100", "--abort", "--budget", rule)
+    assert result.ret in {1, 3}
+    assert made is not None
+    assert made.aborted is not None
+    assert rule == made.aborted.budget
+    assert made.performance.elapsed < 20
+
+
+def test_the_highest_rate_that_held(repo: Repo, shop: Path) -> None:
+    """Is what `breakpoint` looks for; that a budget broke is no failure of the run."""
+    options = "--profile", "breakpoint", "--time-scale", "1/600", "--rate", "10", "--max-in-flight", "1"
+    result, made = load(repo, *options)
+    assert 0 == result.ret, result.outlines
+    assert made is not None
+    assert made.aborted is not None
+    assert made.held_rate is not None
+    assert 0 <= made.held_rate < 2000
+    result.stdout.fnmatch_lines(["highest rate at which all budgets held: *"])
+
+
+def test_a_budget_that_cannot_be(repo: Repo, shop: Path) -> None:
+    """It is refused before anything is sent."""
+    result, _ = load(repo, "--budget", "http_req_durations p(95) < 1ms")
+    assert 2 == result.ret
+    result.stderr.fnmatch_lines(["*Did you mean 'http_req_duration'*"])
 
 
 def test_a_server_that_dies(repo: Repo, shop: Path) -> None:

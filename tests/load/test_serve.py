@@ -112,4 +112,4 @@ def test_how_late_the_loop_was(repo: Repo, shop: Path, tmp_path: Path) -> None:
         until = time.monotonic() + 20
         while time.monotonic() < until and (not beats.exists() or not beats.read_text()):
             time.sleep(0.05)
-    assert {"at", "lag", "pid"} == set(json.loads(beats.read_text().splitlines()[0]))
+    assert {"at", "blocks", "lag", "tasks"} == set(json.loads(beats.read_text().splitlines()[0]))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ..load.report import LoadResult
     from ..load.run import Progress
+    from ..performance.verdicts import Verdict
     from .commands import Commands
 
 __all__ = ("add_load",)
@@ -37,6 +38,10 @@ def add_load(commands: Commands) -> None:
     load.add_argument("--host", help="a server that runs already, such as http://127.0.0.1:8000")
     load.add_argument("--allow-remote", action="store_true", help="the server is another machine, and yours")
     load.add_argument("--start-limit", type=float, default=30.0, help="seconds that the server has to start (30)")
+    load.add_argument(
+        "--budget", action="append", default=[], metavar="RULE", help="such as 'http_req_duration p(95) < 50ms'"
+    )
+    load.add_argument("--abort", action="store_true", help="end once a budget has not held for three seconds")
     load.add_argument("--json", type=Path, metavar="FILE", help="write the result")
     load.add_argument("--locust-html", type=Path, metavar="FILE", help="write Locust's own page")
     load.set_defaults(run=_load)
@@ -49,6 +54,7 @@ def _fraction(said: str) -> float:
 
 def _load(options: argparse.Namespace) -> int:
     from ..errors import ConfigurationError, ServerEnded
+    from ..load.judgement import exit_code
     from ..load.profiles import profile_called, read_profiles
     from ..load.run import run_load
     from ..load.settings import Settings
@@ -77,6 +83,8 @@ def _load(options: argparse.Namespace) -> int:
         allow_remote=options.allow_remote,
         start_limit=options.start_limit,
         html=options.locust_html,
+        budgets=options.budget,
+        abort=options.abort,
     )
     try:
         result = run_load(settings, _tell)
@@ -86,7 +94,11 @@ def _load(options: argparse.Namespace) -> int:
     if options.json is not None:
         options.json.write_text(result.model_dump_json(indent=2), encoding="utf-8")
     print(_table(result))
-    return 130 if result.performance.interrupted else 0
+    if result.performance.interrupted:
+        return 130
+    # Where it is looked for, that a budget broke is what was found.
+    judged = [one for one in result.verdicts if not (result.aborted and profile.searches and one.status == "FAIL")]
+    return exit_code([*judged, *result.recovery]) or (3 if result.generator.lost else 0)
 
 
 def _tell(progress: Progress) -> None:
@@ -122,4 +134,16 @@ def _table(result: LoadResult) -> str:
     for title, names in (("never called", result.uncalled), ("never answered with success", result.unanswered)):
         if names:
             lines += [f"{title}: {', '.join(names)}"]
-    return "\n".join(lines)
+    if result.held_rate is not None:
+        lines += [f"highest rate at which all budgets held: {result.held_rate:.1f}/s"]
+    if result.aborted is not None:
+        lines += [f"ended after {result.aborted.at:.1f} s: {result.aborted.budget} had not held for three seconds"]
+    lines += [""] + [f"{one.status:<12} {one.rule}: {one.text}{_because(one)}" for one in result.verdicts]
+    lines += [f"{one.status:<12} in the last stage, {one.rule}: {one.text}{_because(one)}" for one in result.recovery]
+    if result.generator.lost:
+        lines += [f"INCONCLUSIVE {result.generator.lost} of {result.generator.workers} workers were lost"]
+    return "\n".join(lines).rstrip()
+
+
+def _because(verdict: Verdict) -> str:
+    return f" ({verdict.reason})" if verdict.reason else ""

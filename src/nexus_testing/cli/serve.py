@@ -35,7 +35,7 @@ def add_serve(commands: Commands) -> None:
     serve.add_argument("--reload", action="store_true", help="load plugins anew whose files change")
     serve.add_argument("--backend", choices=("auto", "embedded", "platform"), default="auto", help="what runs plugins")
     serve.add_argument("--config", type=Path, metavar="FILE", help="the app's configuration, as JSON or YAML")
-    serve.add_argument("--beats", type=Path, metavar="FILE", help="write each second how late the loop was")
+    serve.add_argument("--beats", type=Path, metavar="FILE", help="write how late the loop was, four times a second")
     serve.set_defaults(run=_serve)
 
 

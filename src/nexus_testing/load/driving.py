@@ -15,6 +15,9 @@ import gevent
 from locust import FastHttpUser, LoadTestShape, events, task
 from locust.runners import MasterRunner, WorkerRunner
 
+from ..performance.grammar import parse
+from ..performance.judging import Sourced
+from .judgement import measured, tracks_of, verdicts
 from .plan import VARIABLE, Sample, read_plan
 
 if TYPE_CHECKING:
@@ -30,6 +33,17 @@ _FASTEST = 1_000_000
 _LOOK = 0.05
 """Seconds between two looks at whether a user is told to end."""
 
+_BREACHES = 3
+"""How many seconds in a row a budget must not hold before a run ends for it: one may be the machine's."""
+
+_WINDOW = 3.0
+"""Seconds that are looked at for that."""
+
+_RECENT = 50_000
+
+_LATER = 2.0
+"""Seconds by which workers may begin later than the master."""
+
 _MADE = 1_000
 """How many ids of things that were made are kept for those that ask for one."""
 
@@ -40,7 +54,10 @@ class Recorder:
     def __init__(self) -> None:
         self.samples: list[Sample] = []
         self.dropped = 0
-        self.lost: list[str] = []
+        self.workers: set[str] = set()
+        self.aborted: dict[str, Any] | None = None
+        self.held = 0.0
+        """The last moment at which all budgets held."""
         self._begun: float | None = None
         # Clocks of one machine that may be set, against one that may not.
         self._offset = time.time() - time.perf_counter()
@@ -77,8 +94,9 @@ class Recorder:
         data["nexus"] = {"samples": self.samples, "dropped": self.dropped}
         self.samples, self.dropped = [], 0
 
-    def take(self, data: dict[str, Any], **_: Any) -> None:
+    def take(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         """Take what a worker has. Locust calls it in the master."""
+        self.workers.add(client_id)
         told = data.get("nexus", {"samples": [], "dropped": 0})
         self.samples += [tuple(one) for one in told["samples"]]
         self.dropped += told["dropped"]
@@ -98,22 +116,44 @@ def _listen(environment: Any, runner: Any, **_: Any) -> None:
     else:
         events.request.add_listener(RECORDER.request)
     gevent.spawn(_tell, runner)
-    environment.events.quitting.add_listener(lambda **_: _write())
+    # Not `quitting`, which comes before the last reports of the workers.
+    environment.events.quit.add_listener(lambda **_: _write())
 
 
 def _tell(runner: Any) -> None:
-    """Say each second how far it is."""
+    """Say each second how far it is, and end the run if it is told to and a budget does not hold any more."""
+    rules = [Sourced(parse(text), "budgets") for text in PLAN.budgets] if PLAN.abort else []
+    broken = 0
     while True:
         gevent.sleep(1)
-        failed = sum(1 for sample in RECORDER.samples if sample[5] is not None)
-        said = {"requests": len(RECORDER.samples), "failed": failed, "users": runner.user_count}
+        samples = RECORDER.samples
+        failed = sum(1 for sample in samples if sample[5] is not None)
+        said = {"requests": len(samples), "failed": failed, "users": runner.user_count}
         print("nexus-load " + json.dumps(said), flush=True)
+        now = max((sample[1] for sample in samples[-_RECENT:]), default=0.0)
+        last = [sample for sample in samples[-_RECENT:] if sample[1] > now - _WINDOW]
+        if not rules or not last:
+            continue
+        what = measured(tracks_of(last), elapsed=_WINDOW, dropped=RECORDER.dropped)
+        bad = [one for one in verdicts(rules, what) if one.status == "FAIL"]
+        broken = broken + 1 if bad else 0
+        if not bad:
+            RECORDER.held = now
+        elif broken == _BREACHES and RECORDER.aborted is None:
+            RECORDER.aborted = {"at": now, "budget": bad[0].rule, "text": bad[0].text}
 
 
 def _write() -> None:
     file = Path(PLAN.results)
     part = file.with_suffix(".part")
-    part.write_text(json.dumps({"samples": RECORDER.samples, "dropped": RECORDER.dropped}), encoding="utf-8")
+    said = {
+        "samples": RECORDER.samples,
+        "dropped": RECORDER.dropped,
+        "workers": len(RECORDER.workers) or 1,
+        "aborted": RECORDER.aborted,
+        "held": RECORDER.held,
+    }
+    part.write_text(json.dumps(said), encoding="utf-8")
     part.replace(file)
 
 
@@ -145,6 +185,10 @@ class NexusUser(FastHttpUser):
         return PLAN.headers[principal]
 
 
+_PENDING = [place for place, one in enumerate(one for one in PLAN.operations if one["weight"] > 0)][::-1]
+"""The operations that no user of this process has asked yet."""
+
+
 class _Traffic:
     """Operations, one after another, as often as each one's weight says."""
 
@@ -157,7 +201,8 @@ class _Traffic:
 
     def send(self, client: Any, context: dict[str, Any]) -> None:
         """Send the next request."""
-        which = self._rng.choices(range(len(self._operations)), self._weights)[0]
+        # Each once before chance decides, so that none is left out.
+        which = _PENDING.pop() if _PENDING else self._rng.choices(range(len(self._weights)), self._weights)[0]
         operation = self._operations[which]
         number, self._numbers[which] = self._numbers[which], self._numbers[which] + 1
         cases = operation["cases"]
@@ -269,8 +314,10 @@ def shape() -> type[LoadTestShape]:
     class Shape(LoadTestShape):
         def tick(self) -> tuple[int, float] | None:
             """Return how many users there are now; None once the load is over. Locust calls it each second."""
-            level = PLAN.level(self.get_run_time())
-            if level is None:
+            now = self.get_run_time()
+            # Workers begin a moment after the master, and their last requests are due when theirs is over.
+            level = PLAN.level(now - (_LATER if PLAN.model == "open" and now > PLAN.seconds else 0.0))
+            if level is None or RECORDER.aborted is not None:
                 return None
             return (PLAN.workers if PLAN.model == "open" else max(round(level), 1)), _FASTEST
 

@@ -24,7 +24,8 @@ class LoadPlan(NamedTuple):
     """One run of load.
 
     `ramps` are length, first and last level of each stage: users, or requests a second. `due` is when each request of
-    the open model is due; a worker takes its share of them.
+    the open model is due; a worker takes its share of them. `abort` says to end once one of the `budgets` has not held
+    for three seconds.
     """
 
     model: Literal["closed", "open"]
@@ -36,6 +37,8 @@ class LoadPlan(NamedTuple):
     due: list[float]
     operations: list[dict[str, Any]]
     headers: dict[str, dict[str, str]]
+    budgets: list[str]
+    abort: bool
     results: str
 
     @property

@@ -15,6 +15,9 @@ __all__ = ("PROFILES", "Profile", "Stage", "read_profiles")
 
 _MINUTE = 60.0
 
+_LEAST = 3.0
+"""Seconds that it takes at least to ask every route."""
+
 
 class Stage(NamedTuple):
     """A stretch of a profile, in which the load goes in a straight line to a multiple of the declared average."""
@@ -28,7 +31,9 @@ class Profile(NamedTuple):
 
     `model` is "closed", where each user sends its next request some time after the answer to the last, or "open",
     where requests are due whatever becomes of them. `start` is the level that the first stage begins at. `fixed` says
-    that levels are users, whatever the average. `budgets` are the rules of its own.
+    that levels are users, whatever the average. `budgets` are its own, `recovery` those of its last stage alone;
+    `every_route` says that a route that was not asked is a failure, `searches` that it ends where a budget breaks, and
+    that it is the rate before that which was looked for.
     """
 
     name: str
@@ -39,6 +44,8 @@ class Profile(NamedTuple):
     start: float = 0.0
     fixed: bool = False
     searches: bool = False
+    every_route: bool = False
+    recovery: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -51,7 +58,8 @@ class Profile(NamedTuple):
         Args:
             scale: Such as 1/60, which makes seconds of minutes.
         """
-        return self._replace(stages=tuple(Stage(seconds * scale, target) for seconds, target in self.stages))
+        least = _LEAST if self.every_route else 0.0
+        return self._replace(stages=tuple(Stage(max(seconds * scale, least), to) for seconds, to in self.stages))
 
     def level(self, at: float) -> float | None:
         """Return the level at a time, as a multiple of the average; None once the profile is over.
@@ -100,49 +108,51 @@ PROFILES: dict[str, Profile] = {
             "closed",
             [(1, 3)],
             "three users for a minute: does every route answer",
-            "http_req_failed rate==0%",
+            "http_req_failed rate == 0%",
             start=3.0,
             fixed=True,
+            every_route=True,
         ),
         _profile(
             "average",
             "open",
             [(5, 1), (30, 1), (5, 0)],
             "an ordinary day",
-            "http_req_failed rate<1%",
-            "http_req_duration p(95)<500ms",
-            "dropped_arrivals count==0",
+            "http_req_failed rate < 1%",
+            "http_req_duration p(95) < 500ms",
+            "dropped_arrivals count == 0",
         ),
         _profile(
             "stress",
             "open",
             [(10, 2), (30, 2), (5, 0)],
             "twice the average, for long",
-            "http_req_failed rate<1%",
-            "http_req_duration p(95)<1000ms",
+            "http_req_failed rate < 1%",
+            "http_req_duration p(95) < 1000ms",
         ),
         _profile(
             "spike",
             "open",
             [(2, 20), (1, 0), (2, 1)],
             "twenty times the average, and what is left of it afterwards",
-            "http_req_failed{phase:recovery} rate==0%",
+            recovery=("http_req_failed rate == 0%", "loop_lag max < 50ms, no_data=skip"),
         ),
         _profile(
             "soak",
             "closed",
             [(5, 1), (480, 1), (5, 0)],
             "the average for eight hours: what grows",
-            "http_req_failed rate<1%",
+            "http_req_failed rate < 1%",
+            "tasks_leaked value < 0.01",
         ),
         _profile(
             "breakpoint",
             "open",
             [(120, 200)],
             "more and more, until a rule breaks: the highest rate that held",
-            "http_req_failed rate<1%",
-            "http_req_duration p(95)<500ms",
-            "dropped_arrivals count==0",
+            "http_req_failed rate < 1%",
+            "http_req_duration p(95) < 500ms",
+            "dropped_arrivals count == 0",
             searches=True,
         ),
     )

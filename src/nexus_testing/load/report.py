@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..performance.result import Distribution, PerformanceResult
+from ..performance.verdicts import Verdict
 from ..reports.result import read_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ("FORMAT", "VERSION", "Generator", "LoadResult", "Server", "read_load")
+__all__ = ("FORMAT", "VERSION", "Aborted", "Generator", "LoadResult", "Server", "read_load")
 
 FORMAT = "nexus-testing/load"
 VERSION = 1
@@ -34,18 +35,28 @@ class Server(_Part):
 
 
 class Generator(_Part):
-    """What sent the requests: how many workers, and how many processors each of them used on average."""
+    """What sent the requests: how many workers, how many of them were lost, and how many processors each used."""
 
     workers: int
+    lost: int
     cpu: float
     saturated: bool
+
+
+class Aborted(_Part):
+    """When a run ended before its time, in seconds from its start, and the budget that did not hold."""
+
+    at: float
+    budget: str
+    text: str
 
 
 class LoadResult(_Part):
     """What one run came to.
 
-    `uncalled` are the routes that no request went to, `unanswered` those of which no answer was a success. `server` is
-    None where it ran elsewhere.
+    `verdicts` are those on its budgets, `recovery` those on what its last stage alone has to hold. `uncalled` are the
+    routes that no request went to, `unanswered` those of which no answer was a success. `held_rate` is the highest rate
+    a second at which all budgets held, where the profile looks for it. `server` is None where it ran elsewhere.
     """
 
     format: Literal["nexus-testing/load"] = "nexus-testing/load"
@@ -53,6 +64,10 @@ class LoadResult(_Part):
     profile: str
     plugins: list[str]
     performance: PerformanceResult
+    verdicts: list[Verdict]
+    recovery: list[Verdict]
+    aborted: Aborted | None
+    held_rate: float | None
     uncalled: list[str]
     unanswered: list[str]
     server: Server | None

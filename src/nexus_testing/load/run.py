@@ -21,13 +21,15 @@ from ..errors import ExtraMissing, ServeError, ServerEnded
 from ..performance.arrivals import Stage, schedule
 from ..performance.result import Warmup
 from ..performance.traffic import operations
-from .outcome import outcome
+from .judgement import budgets
+from .outcome import Run, busy, outcome
 from .plan import VARIABLE, LoadPlan, told, write_plan
 from .processes import Process, start_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ..performance.judging import Sourced
     from ..performance.traffic import Operation
     from .report import LoadResult
     from .settings import Settings
@@ -81,11 +83,12 @@ def run_load(settings: Settings, tell: Callable[[Progress], None] = lambda _: No
         listed = operations(_openapi(url), settings.seed, settings.weights)
         listed = [one for one in listed if not _core(one.path)]
         warmup = _warm_up(url, listed)
-        plan = _plan(settings, listed, said.get("principals", {}), work)
+        rules = budgets(settings.profile, settings.budgets, listed)
+        plan = _plan(settings, listed, said.get("principals", {}), rules, work)
+        began = busy()
         locust, interrupted = _drive(plan, settings, url, env, work=work, server=server, tell=tell)
-        return outcome(
-            settings, plan, listed, warmup=warmup, locust=locust, server=server, beats=beats, interrupted=interrupted
-        )
+        run = Run(settings, plan, listed, rules, warmup, locust, server, beats, busy() - began, interrupted)
+        return outcome(run)
 
 
 def _core(path: str) -> bool:
@@ -135,9 +138,17 @@ def _warm_up(url: str, listed: Sequence[Operation]) -> Warmup:
 
 
 def _plan(
-    settings: Settings, listed: Sequence[Operation], principals: dict[str, dict[str, str]], work: Path
+    settings: Settings,
+    listed: Sequence[Operation],
+    principals: dict[str, dict[str, str]],
+    rules: Sequence[Sourced],
+    work: Path,
 ) -> LoadPlan:
     profile = settings.profile
+    if profile.every_route:
+        # As long as it takes its users to ask for each route, and once more.
+        users = max(stage.target for stage in profile.stages)
+        profile = profile.scaled(max(2 * len(listed) * settings.wait / users / profile.seconds, 1.0))
     average = 1.0 if profile.fixed else settings.average
     ramps = profile.ramps(average)
     # Users of an author's own are paced by themselves; no schedule can be laid over them.
@@ -155,6 +166,8 @@ def _plan(
         due=list(due),
         operations=[told(one) for one in listed],
         headers=principals,
+        budgets=[one.rule.text for one in rules],
+        abort=settings.abort or profile.searches,
         results=str(work / "samples.json"),
     )
 

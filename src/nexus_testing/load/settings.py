@@ -35,3 +35,5 @@ class Settings(NamedTuple):
     start_limit: float = 30.0
     html: Path | None = None
     server_options: Sequence[str] = ()
+    budgets: Sequence[str] = ()
+    abort: bool = False
