@@ -25,7 +25,7 @@ from nexus_testing.clock import RealClock
 from nexus_testing.runtime.discovery import Project, entry_points, set_project
 from nexus_testing.runtime.importer import finder
 
-pytest_plugins = ("pytester", "servers.redis")
+pytest_plugins = ("pytester", "servers.postgres", "servers.redis")
 
 SOURCE = str(Path(nexus_testing.__file__).parents[1])
 INSTALLED = any(point.value == entry.__name__ for point in importlib.metadata.entry_points(group="pytest11"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +155,38 @@ class TestMemoryDatabase(DatabaseContract):
         db = MemoryDatabase()
         await db.connect()
         return db
+
+
+class TestSqliteDatabase(DatabaseContract):
+    """SQLite, in a file and in memory."""
+
+    @pytest_asyncio.fixture(params=["file", "own", "memory"])
+    async def db(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MemoryDatabase]:
+        """Return a database that is connected and empty."""
+        pytest.importorskip("aiosqlite", reason="the extra sql is not installed")
+        paths: dict[str, dict[str, str]] = {
+            "file": {"path": str(tmp_path / "app.db")},
+            "own": {},
+            "memory": {"path": ":memory:"},
+        }
+        db = MemoryDatabase({"type": "sqlite", **paths[request.param]})
+        await db.connect()
+        yield db
+        await db.close()
+
+
+class TestPostgresDatabase(DatabaseContract):
+    """PostgreSQL, in a schema of the app's own."""
+
+    @pytest_asyncio.fixture
+    async def db(self, request: pytest.FixtureRequest) -> AsyncIterator[MemoryDatabase]:
+        """Return a database that is connected and empty."""
+        pytest.importorskip("asyncpg", reason="the extra sql is not installed")
+        url = request.getfixturevalue("postgres_server").url
+        db = MemoryDatabase({"type": "postgresql", "url": url})
+        await db.connect()
+        yield db
+        await db.close()
 
 
 # Each environment has one framework. `make platform` and the CI run this file where the published one is installed.

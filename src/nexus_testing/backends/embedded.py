@@ -191,7 +191,7 @@ class EmbeddedBackend:
             await attempt(lifespan.__aexit__(None, None, None))
         self.db.report_unended()
         await attempt(self._kernel.cache_manager.close())
-        await attempt(self.db.disconnect())
+        await attempt(self.db.close())
         self.fastapi_app.dependency_overrides.clear()
         return errors
 

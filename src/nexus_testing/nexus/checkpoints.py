@@ -47,6 +47,7 @@ class Checkpoint:
             handle()
         for part in self._parts:
             part()
+        await kernel.db.settle()
         await self._cache()
         kernel.handles[:] = self._handles
         for handle in self._handles:

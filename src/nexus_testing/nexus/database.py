@@ -1,9 +1,10 @@
-"""The database that plugins get as `self.db`: keys and values, documents, transactions, all in memory."""
+"""The database that plugins get as `self.db`: keys and values, documents, transactions, in memory or kept elsewhere."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI reads ann
 
 from ..calls import awaited
 from ..clock import RealClock
-from ..errors import ConfigurationError, DataError
+from ..errors import BackendUnavailable, ConfigurationError, DataError
 from ..fakes.documents import DocumentStore
 from ..findings import find
 from ..locations import caller
 from ..records import Journal, Query
 from .adapter import DatabaseAdapter, DatabaseHealth
 from .context import who
+from .database_server import server_of
 from .guarded import GuardedCollection
 from .keyspace import MISSING, Keyspace
 from .queries import Queries, QueryLimit
@@ -26,10 +28,12 @@ from .values import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from types import TracebackType
     from typing import Self
 
     from ..clock import Clock
+    from .backing import Backing
     from .changes import Changes
     from .kernel import Kernel
     from .permissions import Permissions
@@ -37,15 +41,21 @@ if TYPE_CHECKING:
 __all__ = ("MemoryDatabase", "Question", "get_db")
 
 
+_WRITING = frozenset({"clear", "commit", "delete", "set", "update"})
+
+
 class Question:
     """One thing that the database is asked: lets others run first, and is recorded when it is answered."""
 
-    __slots__ = ("_at", "_database", "_key", "_operation", "_started", "found")
+    __slots__ = ("_at", "_block", "_database", "_key", "_operation", "_started", "found")
 
-    def __init__(self, database: MemoryDatabase, operation: str, key: str) -> None:
+    def __init__(
+        self, database: MemoryDatabase, operation: str, key: str, block: AbstractAsyncContextManager[None] | None
+    ) -> None:
         self._database = database
         self._operation = operation
         self._key = key
+        self._block = block
         self.found = True
 
     async def __aenter__(self) -> Self:
@@ -55,11 +65,27 @@ class Question:
         self._database.check(self._key)
         self._at = self._database.clock.time()
         self._started = time.perf_counter()
+        if self._block is not None:
+            try:
+                await self._block.__aenter__()
+            except BaseException as error:
+                self._record(error)
+                raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            if self._block is not None:
+                await self._block.__aexit__(kind, error, trace)
+        except BaseException as failure:
+            error = failure
+            raise
+        finally:
+            self._record(error)
+
+    def _record(self, error: BaseException | None) -> None:
         journal = self._database.journal
         journal.append(
             Query(
@@ -75,10 +101,11 @@ class Question:
 
 
 class MemoryDatabase(DatabaseAdapter):
-    """A database in memory. Lives as long as its app, or as long as you keep it; a disconnection loses nothing.
+    """A database in memory, or over a real one. Lives as long as its app; a disconnection loses nothing.
 
     Args:
-        config: The app's section `database`; `strict: False` takes values that BSON does not know.
+        config: The app's section `database`: which real one, if any; `strict: False` takes values that BSON does not
+            know.
         clock: What time stamps come from.
         journal: Where queries are recorded.
         kernel: The app that it belongs to, if any.
@@ -95,20 +122,27 @@ class MemoryDatabase(DatabaseAdapter):
         journal: Journal | None = None,
         kernel: Kernel | None = None,
     ) -> None:
+        self.clock: Clock = clock or RealClock()
+        server = server_of(config, self.clock)
         strict = (config or {}).get("strict", True)
         if not isinstance(strict, bool):
             raise ConfigurationError(
                 f"The database cannot be strict {strict!r}.", fix="config={'database': {'strict': False}}"
             )
         self.connected = False
-        self.clock: Clock = clock or RealClock()
         self.journal = journal if journal is not None else Journal()
         self.kernel = kernel
         self.migrations: dict[str, list[str]] = {}
         """The names of the migrations that were applied, in that order, by plugin."""
         self._scans: set[tuple[str, tuple[str, ...]]] = set()
-        documents = DocumentStore(self.clock.time, self.check, self._note, self._report_scan)
+        exchange = self.exchange if server is not None else None
+        documents = DocumentStore(self.clock.time, self.check, self._note, self._report_scan, exchange)
         self.keyspace = Keyspace(strict=strict, documents=documents)
+        self._backing: Backing | None = None
+        if server is not None:
+            from .backing import Backing
+
+            self._backing = Backing(server, self)
 
     guard: Permissions | None = None
     """Who says what plugins may do, once there is one that may not do everything."""
@@ -117,7 +151,13 @@ class MemoryDatabase(DatabaseAdapter):
 
     @awaited
     async def connect(self) -> None:
-        """Begin to answer. The app does it before plugins are loaded."""
+        """Begin to answer. The app does it before plugins are loaded.
+
+        Raises:
+            BackendUnavailable: If it is a real database that cannot be reached or used.
+        """
+        if self._backing is not None:
+            await self._backing.connect()
         self.connected = True
 
     @awaited
@@ -125,12 +165,38 @@ class MemoryDatabase(DatabaseAdapter):
         """Stop answering. What is stored stays."""
         self.connected = False
 
+    async def close(self) -> None:
+        """Stop answering, for good. The app does it at its end; the second time does nothing."""
+        self.connected = False
+        if self._backing is not None:
+            await self._backing.close()
+
+    def exchange(self, write: bool = False) -> AbstractAsyncContextManager[None]:  # noqa: FBT001, FBT002 - one word
+        """Return the block in which data is read, or written too. Nothing may be awaited in it.
+
+        Args:
+            write: Whether anything may be written.
+        """
+        return self._backing.exchange(write=write) if self._backing is not None else nullcontext()
+
+    async def settle(self) -> None:
+        """Have everything stand on the database that was written in memory."""
+        if self._backing is not None and self.connected:
+            async with self.exchange(write=True):
+                pass
+
     @awaited
     async def health_check(self) -> DatabaseHealth:
         """Say whether the database answers: "status", "type", "connected", "total_keys"; true if it does."""
-        total = len(self.keyspace.keys()) if self.connected else 0
-        status = "healthy" if self.connected else "disconnected"
-        return DatabaseHealth(status=status, type="memory", connected=self.connected, total_keys=total)
+        kind = self._backing.kind if self._backing is not None else "memory"
+        if not self.connected:
+            return DatabaseHealth(status="disconnected", type=kind, connected=False, total_keys=0)
+        try:
+            async with self.exchange():
+                total = len(self.keyspace.keys())
+        except BackendUnavailable as error:
+            return DatabaseHealth(status="unhealthy", type=kind, connected=False, total_keys=0, error=error.what)
+        return DatabaseHealth(status="healthy", type=kind, connected=True, total_keys=total)
 
     def check(self, key: object = "") -> None:
         """Refuse what cannot be asked.
@@ -157,19 +223,23 @@ class MemoryDatabase(DatabaseAdapter):
                 plugin=who(),
             )
 
-    def asked(self, operation: str, key: str) -> Question:
+    def asked(self, operation: str, key: str, *, write: bool | None = None) -> Question:
         """Return a question, to be entered around what answers it.
 
         Args:
             operation: What is asked.
             key: The key that it is about.
+            write: Whether it writes at once; None for what its name says.
 
         Raises:
             PermissionDenied: If the plugin whose code asks may not.
         """
         if self.guard is not None:
             self.guard.check_query(operation)
-        return Question(self, operation, key)
+        if self._backing is None:
+            return Question(self, operation, key, None)
+        writes = operation in _WRITING if write is None else write
+        return Question(self, operation, key, self._backing.exchange(write=writes))
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -356,7 +426,8 @@ class MemoryDatabase(DatabaseAdapter):
             DataError: If the schema cannot be used; it names the part.
         """
         self.check()
-        return self.keyspace.apply_schema(plugin, schema, changes)
+        async with self.exchange(write=True):
+            return self.keyspace.apply_schema(plugin, schema, changes)
 
     def checkpoint(self) -> tuple[Callable[[], None], Callable[[], None]]:
         """Return what puts everything back that is stored now, and what ends the remembering of what is replaced."""
@@ -373,7 +444,7 @@ class MemoryDatabase(DatabaseAdapter):
 
     def __repr__(self) -> str:
         state = "connected" if self.connected else "not connected"
-        return f"<MemoryDatabase, {state}, {len(self.keyspace.plain)} plain keys>"
+        return f"<{type(self).__name__}, {state}, {len(self.keyspace.plain)} plain keys>"
 
 
 async def get_db(connection: HTTPConnection) -> MemoryDatabase:

@@ -94,6 +94,8 @@ class Declarations:
     def __init__(self, store: DocumentStore) -> None:
         self._store = store
         self._known: dict[str, _Declared] = {}
+        self.remembered: dict[str, list[dict[str, Any]]] = {}
+        """What an earlier app gave the collections of this database, by name."""
 
     def __contains__(self, name: object) -> bool:
         return name in self._known
@@ -105,6 +107,15 @@ class Declarations:
     def waiting(self) -> bool:
         """Say whether there are documents that the store does not have yet."""
         return any(declared.waiting for declared in self._known.values())
+
+    def given(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the documents that the store was given once and is not to be given again, by collection."""
+        found = {name: list(documents) for name, documents in self.remembered.items()}
+        for name, declared in self._known.items():
+            waiting = [one.document for one in declared.waiting]
+            given = found.setdefault(name, [])
+            given += [one for one in declared.given if one not in waiting and one not in given]
+        return {name: documents for name, documents in found.items() if documents}
 
     def built(self, name: str) -> set[str]:
         """Return the names of the indexes that a collection has because they were declared.
@@ -134,7 +145,8 @@ class Declarations:
         existed = name in self._known or name in self._store
         declared = self._known.get(name) or _Declared()
         before = declared.join(plugin, schema)
-        fresh = [document for document in schema.documents if document not in declared.given]
+        before_that = self.remembered.get(name, ())
+        fresh = [one for one in schema.documents if one not in declared.given and one not in before_that]
         declared.given += fresh
         declared.waiting += [_Waiting(plugin, document) for document in fresh]
         declared.plugins.append(plugin)

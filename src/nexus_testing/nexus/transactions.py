@@ -112,7 +112,8 @@ class TransactionContext:
         self._database.check()
         if self._view.outer is not None:
             self._view.outer.check()
-        self._view.begin(self._keyspace)
+        async with self._database.exchange():
+            self._view.begin(self._keyspace)
         return self
 
     async def __aexit__(
@@ -170,7 +171,7 @@ class TransactionContext:
             TransactionError: If the transaction is over.
         """
         self._view.check()
-        async with self._database.asked("set", key):
+        async with self._database.asked("set", key, write=False):
             self._view.check()
             self._view.writes[key] = self._keyspace.taken(key, value)
 
@@ -187,7 +188,7 @@ class TransactionContext:
             TransactionError: If the transaction is over.
         """
         self._view.check()
-        async with self._database.asked("update", key):
+        async with self._database.asked("update", key, write=False):
             self._view.check()
             self._view.writes[key] = self._keyspace.merged(key, self._look(key), fields)
 
@@ -202,7 +203,7 @@ class TransactionContext:
             TransactionError: If the transaction is over.
         """
         self._view.check()
-        async with self._database.asked("delete", key) as question:
+        async with self._database.asked("delete", key, write=False) as question:
             self._view.check()
             question.found = self._look(key) is not MISSING
             self._view.writes[key] = MISSING
@@ -241,14 +242,14 @@ class TransactionContext:
 
     async def _commit(self) -> None:
         self._view.check()
-        async with self._database.asked("commit", ""):
+        async with self._database.asked("commit", "", write=self._view.outer is None):
             self._view.check()
             if self._view.outer is not None:
                 self._view.outer.writes.update(self._view.writes.maps[0])
             else:
                 self._check_conflicts()
                 self._keyspace.write_together(self._view.writes.maps[0])
-            self._view.end("committed")
+        self._view.end("committed")
 
     # -- inside --------------------------------------------------------------------------------------------------
 

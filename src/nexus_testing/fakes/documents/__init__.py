@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .history import History, Snapshot, Versions
-from .store import DocumentStore, Image, Index
+from .store import DocumentStore, Image, Index, KeyId
 
-__all__ = ("DocumentStore", "History", "Image", "Index", "Snapshot", "Versions")
+__all__ = ("DocumentStore", "History", "Image", "Index", "KeyId", "Snapshot", "Versions")

@@ -18,6 +18,7 @@ from .sessions import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from .mongo import Client
 
@@ -50,6 +51,19 @@ OPERATIONS = (
 )
 
 
+_READING = frozenset(
+    {
+        "count_documents",
+        "distinct",
+        "estimated_document_count",
+        "find",
+        "find_one",
+        "index_information",
+        "options",
+    }
+)
+
+
 class MotorClient(AsyncMongoMockClient):
     """A client of one server.
 
@@ -57,15 +71,21 @@ class MotorClient(AsyncMongoMockClient):
         client: The client that does the work.
         check: Raises if the database does not answer.
         note: Takes what was asked: the operation, the collection, whether anything was found, and the seconds.
+        exchange: Returns the block in which an operation is done, given whether it may write; None for none.
     """
 
     def __init__(
-        self, client: Client, check: Callable[[], None], note: Callable[[str, str, bool, float], None]
+        self,
+        client: Client,
+        check: Callable[[], None],
+        note: Callable[[str, str, bool, float], None],
+        exchange: Callable[[bool], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         super().__init__(mock_mongo_client=client)
         self._client = client
         self._check = check
         self.note = note
+        self._exchange = exchange
         self._databases: dict[str, _Database] = {}
 
     def get_database(self, name: str = "nexus", **_: Any) -> _Database:
@@ -104,10 +124,13 @@ class MotorClient(AsyncMongoMockClient):
         finally:
             server.transaction = before
 
-    async def reached(self, session: Session | None, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def reached(
+        self, operation: str, session: Session | None, call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> Any:
         """Let others run first, since a real server is never so quick, and then do it.
 
         Args:
+            operation: The operation's name.
             session: The session, if one was given.
             call: What to do.
             args: With what.
@@ -115,7 +138,10 @@ class MotorClient(AsyncMongoMockClient):
         """
         self._check()
         await asyncio.sleep(0)
-        return self.run(session, call, *args, **kwargs)
+        if self._exchange is None:
+            return self.run(session, call, *args, **kwargs)
+        async with self._exchange(operation not in _READING):
+            return self.run(session, call, *args, **kwargs)
 
     async def asked(
         self, operation: str, name: str, session: Session | None, call: Callable[..., Any], *args: Any, **kwargs: Any
@@ -133,7 +159,7 @@ class MotorClient(AsyncMongoMockClient):
         started = time.perf_counter()
         found: Any = None
         try:
-            found = await self.reached(session, call, *args, **kwargs)
+            found = await self.reached(operation, session, call, *args, **kwargs)
         finally:
             self.note(operation, name, found is not None, time.perf_counter() - started)
         return found
@@ -218,7 +244,7 @@ class _Cursor(AsyncCursor):
     async def to_list(self, length: int | None = None) -> list[Any]:
         """Return the documents that are left, at most *length* of them."""
         if self._begun:
-            found = await self._client.reached(self._session, _some, self._sync, length)
+            found = await self._client.reached("find", self._session, _some, self._sync, length)
         else:
             self._begun = True
             found = await self._client.asked("find", self._name, self._session, _some, self._sync, length)

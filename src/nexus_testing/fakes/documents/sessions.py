@@ -157,7 +157,8 @@ class Session:
             InvalidOperation: If none has begun.
             OperationFailure: If somebody else wrote what it wrote.
         """
-        self._taken().commit()
+        transaction = self._taken()
+        await self.client.reached("commit", None, transaction.commit)
 
     async def abort_transaction(self) -> None:
         """Forget the transaction's writes.

@@ -132,6 +132,20 @@ class Shelf(CollectionStore):
         """
         del self[shelf_key(document["_id"])]
 
+    def take(self, key: Any, document: dict[str, Any], place: int) -> None:
+        """Place a document where somebody else placed it.
+
+        Args:
+            key: What it is kept under.
+            document: The document.
+            place: Its place in the order of insertion.
+        """
+        self[key] = document
+        self._last = max(self._last, place)
+        if self._order[key] != place or next(reversed(self._documents)) != key:
+            self._order[key] = place
+            self._documents = {one: self._documents[one] for one in self.sorted(list(self._documents))}
+
     def drop(self) -> None:
         """Forget all documents and indexes."""
         for key, document in self._documents.items():

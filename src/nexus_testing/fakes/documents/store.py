@@ -11,11 +11,13 @@ from .checkpoint import Checkpoint
 from .history import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from .history import Snapshot
+    from .shelf import Shelf
 
-__all__ = ("DocumentStore", "Image", "Index")
+__all__ = ("DocumentStore", "Image", "Index", "KeyId")
 
 _DATABASE = "nexus"
 
@@ -43,7 +45,7 @@ class Image(NamedTuple):
     document: dict[str, Any] | None
 
 
-class _KeyId(str):
+class KeyId(str):
     """An `_id` that nobody wrote: it was made of the key, or of the document's `id`."""
 
     __slots__ = ()
@@ -59,6 +61,7 @@ class DocumentStore:
         check: Raises if collections must not answer.
         note: Takes what a collection was asked: operation, collection, whether anything was found, seconds.
         scanned: Takes collection and fields of a query for which there should be an index.
+        exchange: Returns the block in which a collection answers, given whether it may write.
     """
 
     def __init__(
@@ -67,12 +70,14 @@ class DocumentStore:
         check: Callable[[], None] = lambda: None,
         note: Callable[[str, str, bool, float], None] = lambda *_: None,
         scanned: Callable[[str, tuple[str, ...]], None] = lambda *_: None,
+        exchange: Callable[[bool], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self.history = History()
         self._now = now
         self._check = check
         self._note = note
         self._scanned = scanned
+        self._exchange = exchange
         self._motor: Any = None
         self._database: Any = None
         self._shelves: Any = None
@@ -100,7 +105,7 @@ class DocumentStore:
 
         server = self._server = Server(self._now, self.history, self._scanned)
         client = Client(server)
-        self._motor = MotorClient(client, self._check, self._note)
+        self._motor = MotorClient(client, self._check, self._note, self._exchange)
         self._database = client[_DATABASE]
         self._shelves = server[_DATABASE]
         self._view = View
@@ -189,7 +194,7 @@ class DocumentStore:
             snapshot: A moment to read, instead of this one.
         """
         found = self._find(name, document_id, snapshot)
-        if found is not None and type(found["_id"]) is _KeyId:
+        if found is not None and type(found["_id"]) is KeyId:
             return {key: value for key, value in found.items() if key != "_id"}
         return found
 
@@ -208,7 +213,7 @@ class DocumentStore:
         document_id = document.get("id")
         inserted = dict(document)
         if "_id" not in inserted and document_id is not None:
-            inserted = {"_id": _KeyId(document_id), **inserted}
+            inserted = {"_id": KeyId(document_id), **inserted}
         try:
             self._database[name].insert_one(inserted)
         except Exception as error:
@@ -243,7 +248,7 @@ class DocumentStore:
             DataError: If its own id is another one, or it cannot be stored, or a unique index forbids it.
         """
         found = self._find(name, document_id)
-        own = found["_id"] if found is not None else _KeyId(document_id)
+        own = found["_id"] if found is not None else KeyId(document_id)
         document = {"_id": own, **value}
         if document["_id"] != own and (found is not None or str(document["_id"]) != document_id):
             raise _other_id(name, document_id, "_id", document["_id"])
@@ -368,6 +373,23 @@ class DocumentStore:
             shelf.drop_index(made)
         for missing in indexes.keys() - shelf.indexes.keys():
             shelf.create_index(missing, indexes[missing])
+
+    def shelves(self) -> Iterator[tuple[str, Shelf]]:
+        """Return where the documents of each collection stand, by database and name."""
+        for database, shelves in self._server.databases() if self.opened else ():
+            for name, shelf in shelves.shelves().items():
+                yield f"{database}.{name}", shelf
+
+    def shelf(self, full_name: str) -> Shelf:
+        """Return where the documents of a collection stand.
+
+        Args:
+            full_name: Database and name, with a dot between them.
+        """
+        self.open()
+        database, _, name = full_name.partition(".")
+        shelf: Shelf = self._server[database].shelf(name)
+        return shelf
 
     def checkpoint(self) -> Checkpoint:
         """Return all documents and indexes as they are now, to be put back."""
