@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._version import __version__
     from .app import App, create_test_app
-    from .case import PerformanceTest, PluginTestCase
+    from .case import PluginTestCase
     from .errors import (
         EventAssertionError,
         NexusTestingError,
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     )
     from .namespace import install
     from .performance.budgets import budget
+    from .performance_case import PerformanceTest
 
 _HOMES = {
     "App": "app",
     "EventAssertionError": "errors",
     "NexusTestingError": "errors",
-    "PerformanceTest": "case",
+    "PerformanceTest": "performance_case",
     "PluginLoadError": "errors",
     "PluginTestCase": "case",
     "WebSocketClosed": "errors",

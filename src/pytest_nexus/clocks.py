@@ -59,10 +59,10 @@ def made_for(request: pytest.FixtureRequest) -> VirtualClock:
         ClockError: If the mark says something impossible, or the test is one of performance.
     """
     __tracebackhide__ = True
-    from nexus_testing.case import PerformanceTest
     from nexus_testing.clock import VirtualClock
     from nexus_testing.errors import ClockError, did_you_mean
     from nexus_testing.locations import of_callable
+    from nexus_testing.performance_case import PerformanceTest
 
     where = of_callable(getattr(request.node, "obj", None))
     if isinstance(request.instance, PerformanceTest):

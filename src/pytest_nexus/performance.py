@@ -44,7 +44,7 @@ def refuse_unreadable(config: pytest.Config) -> None:
 
 
 def _is_load(instance: object) -> bool:
-    module = sys.modules.get("nexus_testing.case")
+    module = sys.modules.get("nexus_testing.performance_case")
     return module is not None and isinstance(instance, module.PerformanceTest)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import (
     clock,
+    comparison,
     documents,
     entry_import,
     event_bus,
@@ -41,6 +42,7 @@ FIGURES = {
     "clock": clock.measure,
     "sharing": sharing.measure,
     "load": load.measure,
+    "comparison": comparison.measure,
     "real_framework": real_framework.measure,
 }
 

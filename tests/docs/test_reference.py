@@ -14,11 +14,12 @@ import pytest
 from nexus_testing import errors, records
 from nexus_testing.app import App, create_test_app
 from nexus_testing.assertions import EventAssertions
-from nexus_testing.case import Case, PerformanceTest, PluginTestCase
+from nexus_testing.case import Case, PluginTestCase
 from nexus_testing.cli import main
 from nexus_testing.client import ClientParts
 from nexus_testing.findings import KINDS
 from nexus_testing.manifest.model import Manifest, Section
+from nexus_testing.performance_case import PerformanceTest
 from nexus_testing.production import differences
 from nexus_testing.websocket import WebSocketSession
 from pytest_nexus import fixtures, settings

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..records import Record
     from .judging import Sourced
 
-__all__ = ("KEPT", "Load")
+__all__ = ("KEPT", "Load", "put_aside")
 
 KEPT = 1000
 """How many records the journal keeps while a load runs."""
@@ -84,7 +84,7 @@ class Load:
         watch = Watch()
         self._disturbances = active()
         cost = await _calibrate() if plan.kinds == {"requests"} else None
-        with self._app._under_load(self._meter.around, KEPT, self._observe) as counts, _put_aside(plan.warmup):
+        with self._app._under_load(self._meter.around, KEPT, self._observe) as counts, put_aside(wanted=plan.warmup):
             if plan.warmup:
                 await self._warm_up()
             counts.clear()
@@ -270,8 +270,12 @@ class Load:
 
 
 @contextmanager
-def _put_aside(wanted: bool) -> Iterator[None]:  # noqa: FBT001 - a part of a with statement
-    """Keep what is there already from the collector: its pauses are to be those of what the load leaves behind."""
+def put_aside(*, wanted: bool) -> Iterator[None]:
+    """Keep what is there already from the collector: its pauses are to be those of what the load leaves behind.
+
+    Args:
+        wanted: Whether to do so.
+    """
     if not wanted or gc.get_freeze_count():
         yield
         return
