@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .app import App
     from .performance.budgets import Said
     from .performance.comparison import Comparison
+    from .performance.growth import Growth
+    from .performance.leaks import Leaks
     from .performance.result import PerformanceResult
 
 __all__ = ("PerformanceTest",)
@@ -27,7 +29,7 @@ class PerformanceTest(Case):
     __test__ = False
     _nexus_drain = False
     _nexus_budgets: Sequence[Said] = ()
-    _nexus_results: list[PerformanceResult | Comparison] | None = None
+    _nexus_results: list[PerformanceResult | Comparison | Leaks | Growth] | None = None
 
     def hold_to(self, budgets: Sequence[Said]) -> None:
         """Say what every load of the test that runs is judged by. The pytest plugin calls it.
@@ -38,7 +40,7 @@ class PerformanceTest(Case):
         self._nexus_budgets = budgets
 
     @property
-    def results(self) -> list[PerformanceResult | Comparison]:
+    def results(self) -> list[PerformanceResult | Comparison | Leaks | Growth]:
         """What the loads of the test that runs came to so far, one that was interrupted among them."""
         if self._nexus_results is None:
             self._nexus_results = []
@@ -255,6 +257,79 @@ class PerformanceTest(Case):
             requests=requests,
             seed=seed,
         )
+        self.results.append(result)
+        return result
+
+    @awaited
+    async def run_leaks(
+        self,
+        what: str | Callable[[], Awaitable[Any]],
+        *,
+        requests: int = 1000,
+        rounds: int = 5,
+        seed: int = 0,
+        params: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Leaks:
+        """Find out what requests leave behind: memory, tasks, connections, and queries that become more.
+
+        Each is a report of its own, which fails if every round after the first left something.
+
+        Args:
+            what: A request or a scenario, as in `run`.
+            requests: How many there are in a round.
+            rounds: How many rounds there are; the first fills caches, and does not count.
+            seed: As in `run`.
+            params: As in `run`.
+            query: As in `run`.
+            headers: As in `run`.
+            json: As in `run`.
+
+        Raises:
+            PerformanceError: As in `run`.
+            BaseException: What a scenario raised.
+        """
+        __tracebackhide__ = True
+        from .performance.leaks import find_leaks
+        from .performance.plan import make_work
+        from .performance.targets import Fill
+
+        await _ready(self.app)
+        work = make_work(self.app, what, Fill(params, query, headers, json), seed)
+        result = await find_leaks(self.app, work, requests=requests, rounds=rounds, seed=seed)
+        self.results.append(result)
+        return result
+
+    @awaited
+    async def run_growth(
+        self,
+        function: Callable[[int], Any],
+        *,
+        sizes: Sequence[int] = (100, 1_000, 10_000),
+        rounds: int = 12,
+        limit: float = 1.25,
+        seed: int = 0,
+    ) -> Growth:
+        """Find out whether the time that something takes grows worse than linearly with its size.
+
+        Args:
+            function: It is given a size; plain, or a coroutine function.
+            sizes: The sizes, at least three; the greatest at least ten times the least.
+            rounds: How often each is measured.
+            limit: The slope of time over size, in logarithms, that is still taken for linear.
+            seed: The seed of the order of sizes.
+
+        Raises:
+            PerformanceError: If that cannot be.
+            BaseException: What the function raised.
+        """
+        __tracebackhide__ = True
+        from .performance.growth import measure_growth
+
+        await _ready(self.app)
+        result = await measure_growth(function, sizes, rounds=rounds, limit=limit, seed=seed)
         self.results.append(result)
         return result
 

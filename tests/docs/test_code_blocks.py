@@ -140,7 +140,8 @@ def _run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, markdown: s
     result = pytester.runpytest_subprocess(*_plugin_options(), "-rA", "-p", "no:cacheprovider", "-p", "no:randomly")
     outcomes: dict[str, set[str]] = {}
     for line in result.outlines:
-        if found := _OUTCOME.match(line):
+        # How busy the machine is decides whether a comparison of times can be judged.
+        if (found := _OUTCOME.match(line)) and ": INCONCLUSIVE " not in line:
             outcomes.setdefault(found["file"], set()).add(found["outcome"])
     expected = {
         block.value: {"PASSED"} if block.word == "file" else {"FAILED"}

@@ -70,8 +70,13 @@ class Contrast(BaseModel):
     reason: str
 
 
-def _tail(count: int, least: int) -> float:
-    """Return how likely at least so many of a number of coins fall on one side."""
+def tail(count: int, least: int) -> float:
+    """Return how likely at least so many of a number of coins fall on one side.
+
+    Args:
+        count: How many there are.
+        least: How many of them.
+    """
     ways: int = sum(math.comb(count, k) for k in range(least, count + 1))
     return ways / float(2**count)
 
@@ -84,7 +89,7 @@ def interval(ratios: Sequence[float]) -> tuple[float, float]:
     """
     ordered = sorted(ratios)
     count = len(ordered)
-    place = max(k for k in range(1, count // 2 + 1) if k == 1 or _tail(count, count + 1 - k) <= ALPHA)
+    place = max(k for k in range(1, count // 2 + 1) if k == 1 or tail(count, count + 1 - k) <= ALPHA)
     return ordered[place - 1], ordered[count - place]
 
 
@@ -117,7 +122,7 @@ def contrasts(
     limit = 1 + margin
     ratios = {key: [pair.head / pair.base for pair in blocks] for key, blocks in pairs.items()}
     # The sign test, one-sided: were the median at the limit, each block would lie above it as a coin falls.
-    likelihoods = {key: _tail(len(values), sum(one > limit for one in values)) for key, values in ratios.items()}
+    likelihoods = {key: tail(len(values), sum(one > limit for one in values)) for key, values in ratios.items()}
     slower = holm(likelihoods)
     found = []
     for (route, statistic), blocks in pairs.items():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..app import App
     from .works import Kind
 
-__all__ = ("WARMUP_REQUESTS", "WARMUP_SECONDS", "Plan", "chooser", "make_plan")
+__all__ = ("WARMUP_REQUESTS", "WARMUP_SECONDS", "Plan", "chooser", "make_plan", "make_work")
 
 WAITING = 1000
 """How many requests of the open model may wait at once, unless said otherwise."""
@@ -128,7 +128,7 @@ def make_plan(  # noqa: C901, PLR0912 - one check after the other
     if what is None:
         what = dict.fromkeys(map(RequestWork, targets(app, fill, seed)), 1)
     weighted = what if isinstance(what, Mapping) else {what: 1}
-    works = tuple(_work(app, one, fill, seed) for one in weighted)
+    works = tuple(make_work(app, one, fill, seed) for one in weighted)
     weights = tuple(_weight(one) for one in weighted.values())
     if not works:
         raise PerformanceError("There is nothing to send.", where=where, fix='run("GET /items", users=10)')
@@ -165,7 +165,18 @@ def make_plan(  # noqa: C901, PLR0912 - one check after the other
     )
 
 
-def _work(app: App, said: Any, fill: Fill, seed: int) -> Work:
+def make_work(app: App, said: Any, fill: Fill, seed: int) -> Work:
+    """Return what is to be done again and again.
+
+    Args:
+        app: The app, up.
+        said: A request or a scenario.
+        fill: What fills a request.
+        seed: The seed of what is drawn.
+
+    Raises:
+        PerformanceError: If it is neither.
+    """
     __tracebackhide__ = True
     if isinstance(said, Work):
         return said

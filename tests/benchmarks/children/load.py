@@ -113,7 +113,8 @@ async def main(folder: Path) -> None:
             assert result.total.service is not None
             tails.append(result.total.duration.p99 * 1000)
             naive.append(result.total.service.p99 * 1000)
-    found.update(slow=quiet or medians, quiet=len(quiet), stall=tails, naive=naive)
+        leaks = await case.run_leaks(f"GET {app.url(plugin, '/items')}", requests=1000, rounds=6)
+    found.update(blocks=leaks.blocks[1:], slow=quiet or medians, quiet=len(quiet), stall=tails, naive=naive)
     print(json.dumps(found))
 
 
